@@ -1,0 +1,1 @@
+"""What runs Almanac: the local stack, and the simulator of Stripe."""
