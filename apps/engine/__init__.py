@@ -1,0 +1,53 @@
+"""Almanac's forecasting engine: pure functions over panels, no framework.
+
+    from apps.engine import Panel, TrainSpec, train, load_bundle
+
+Importing this package imports nothing else; each name loads its module when it is first used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "Panel": "panel",
+    "from_columns": "panel",
+    "Frequency": "frequency",
+    "infer": "frequency",
+    "EngineError": "errors",
+    "TrainSpec": "contracts",
+    "TrainResult": "contracts",
+    "Candidate": "contracts",
+    "train": "training",
+    "load_bundle": "serving",
+    "LoadedBundle": "serving",
+    "Prediction": "serving",
+    "Explanation": "explain",
+}
+
+__all__ = [  # noqa: RUF022
+    "Candidate", "EngineError", "Explanation", "Frequency", "LoadedBundle", "Panel", "Prediction", "TrainResult",
+    "TrainSpec", "from_columns", "infer", "load_bundle", "train",
+]  # fmt: skip
+
+if TYPE_CHECKING:
+    from apps.engine.contracts import Candidate, TrainResult, TrainSpec
+    from apps.engine.errors import EngineError
+    from apps.engine.explain import Explanation
+    from apps.engine.frequency import Frequency, infer
+    from apps.engine.panel import Panel, from_columns
+    from apps.engine.serving import LoadedBundle, Prediction, load_bundle
+    from apps.engine.training import train
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOMES])

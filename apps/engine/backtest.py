@@ -1,0 +1,188 @@
+"""Rolling-origin backtests: where the windows lie, what each candidate forecasts there, and how far off it was.
+
+Cutoffs count back from each series' own end, so series of different length or end are all tested on their latest
+points. A series too short for a window is left out of that window and flagged, never dropped from the result.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from apps.engine import metrics
+from apps.engine.forecasters.base import FitContext, Fitted, Forecaster
+from apps.engine.panel import Floats, Ints, Panel
+from apps.engine.serving.covariates import future_values
+
+MAX_WINDOWS = 10
+SCORES_WANTED = 38
+
+
+@dataclass(frozen=True)
+class Window:
+    """One cutoff: `panel` up to it, `rows` i8[R] of the full panel it holds, `actual` f8[R, H] after it.
+
+    `scales`, `squared_scales` f8[R] are the MASE and RMSSE denominators of the training parts, `lower` f8[R] the
+    bounds that were known there.
+    """
+
+    panel: Panel
+    rows: Ints
+    actual: Floats
+    scales: Floats
+    squared_scales: Floats
+    lower: Floats
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A candidate's forecasts in every window (f8[R, H] each, bounded), and which series it left to the naive."""
+
+    forecasts: list[Floats]
+    fallback: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Errors:
+    """Means over series of each series' mean over its windows; `step_mase` per horizon step."""
+
+    mase: float
+    smape: float
+    rmsse: float
+    wape: float
+    step_mase: tuple[float, ...]
+
+
+def plan(panel: Panel, horizon: int, windows: int | None, non_negative: object) -> list[Window]:
+    """The windows, newest first; empty when no series is long enough for even one.
+
+    Without a wish, three windows (two beyond 200 series), and more where few series would give too few errors to
+    calibrate intervals. Windows overlap when the history is too short for disjoint ones.
+    """
+    needed = _shortest_training(panel, horizon)
+    if needed is None:
+        return []
+    wanted = windows or _default_windows(len(panel))
+    stride = _stride(panel, horizon, needed, wanted)
+    planned = []
+    for i in range(wanted):
+        lengths = panel.lengths - horizon - i * stride
+        rows = np.flatnonzero(lengths >= needed)
+        if len(rows):
+            planned.append(_window(panel, rows, lengths, horizon, non_negative))
+    return planned
+
+
+def run(
+    forecaster: Forecaster,
+    windows: Sequence[Window],
+    context: FitContext,
+    naive: Outcome | None,
+    tick: Callable[[int], None],
+) -> Outcome:
+    """Forecast every window, oldest first; `naive` stands in where a series cannot be fitted.
+
+    `tick` is told how many windows are done. Raises whatever the forecaster raises.
+    """
+    forecasts: list[Floats] = []
+    fallback: set[str] = set()
+    hints: Mapping[str, str] = {}
+    for done, window in enumerate(reversed(windows)):
+        fitted = forecaster.fit(window.panel, FitContext(context.horizon, context.seed, context.threads, hints))
+        hints = fitted.hints
+        mean = predict_all(fitted, context.horizon)
+        missing = ~np.isfinite(mean).all(axis=1)
+        fallback |= {window.panel.series_ids[r] for r in np.flatnonzero(missing)}
+        if naive is not None:
+            mean[missing] = naive.forecasts[len(windows) - 1 - done][missing]
+        forecasts.append(np.maximum(mean, window.lower[:, None]))
+        tick(done + 1)
+    return Outcome(forecasts[::-1], frozenset(fallback))
+
+
+def predict_all(fitted: Fitted, horizon: int) -> Floats:
+    """Forecasts of every series, f8[S, H]; NaN rows where the forecaster has none."""
+    rows = np.flatnonzero(fitted.state.fitted)
+    names = [fitted.series_ids[r] for r in rows]
+    covariates = tuple(sorted(fitted.tails.covariates))
+    future, _ = future_values(fitted.tails, covariates, rows, names, horizon, None)
+    mean = np.full((len(fitted.series_ids), horizon), np.nan)
+    mean[rows] = fitted.predict(rows, horizon, future).mean
+    return mean
+
+
+def score(windows: Sequence[Window], outcome: Outcome, series: int) -> Errors:
+    """Errors of a candidate over all windows of a panel with `series` series."""
+    totals, counts = np.zeros((series, 3)), np.zeros(series)
+    steps, absolute, size = [], 0.0, 0.0
+    for window, f in zip(windows, outcome.forecasts, strict=True):
+        for i, row in enumerate(window.rows):
+            y = window.actual[i]
+            totals[row] += (
+                metrics.mase(y, f[i], window.scales[i]),
+                metrics.smape(y, f[i]),
+                metrics.rmsse(y, f[i], window.squared_scales[i]),
+            )
+            counts[row] += 1
+        error = np.abs(window.actual - f)
+        steps.append(error / window.scales[:, None])
+        absolute, size = absolute + float(error.sum()), size + float(np.abs(window.actual).sum())
+    means = (totals[counts > 0] / counts[counts > 0, None]).mean(axis=0)
+    wape = absolute / size if size > 0 else float("nan")
+    return Errors(float(means[0]), float(means[1]), float(means[2]), wape, tuple(np.concatenate(steps).mean(axis=0).tolist()))
+
+
+def conformal_scores(windows: Sequence[Window], outcome: Outcome) -> list[Floats]:
+    """|actual - forecast| / scale per window; f8[R, H] each."""
+    return [
+        np.abs(window.actual - f) / window.scales[:, None]
+        for window, f in zip(windows, outcome.forecasts, strict=True)
+    ]
+
+
+def lower_bounds(panel: Panel, non_negative: object) -> Floats:
+    """Bounds below, f8[S]: 0 where forced or (with "auto") where the history never was negative, else -inf."""
+    if isinstance(non_negative, bool):
+        return np.full(len(panel), 0.0 if non_negative else -np.inf)
+    smallest = np.minimum.reduceat(panel.values, panel.indptr[:-1])
+    return np.where(smallest >= 0, 0.0, -np.inf)
+
+
+def scales(panel: Panel) -> Floats:
+    """The MASE denominator of each series; f8[S]."""
+    season = panel.frequency.season_length
+    return np.asarray([metrics.naive_scale(panel.series(s), season) for s in range(len(panel))])
+
+
+def _default_windows(series: int) -> int:
+    return min(max(2 if series > 200 else 3, -(-SCORES_WANTED // series)), MAX_WINDOWS)
+
+
+def _shortest_training(panel: Panel, horizon: int) -> int | None:
+    """Training points a window needs: two seasons if any series has them, else less; None when nothing is possible."""
+    season = panel.frequency.season_length
+    longest = int(panel.lengths.max()) - horizon
+    for needed in (max(2 * season + 1, 8), max(season + 1, 6), 4):
+        if longest >= needed:
+            return needed
+    return None
+
+
+def _stride(panel: Panel, horizon: int, needed: int, windows: int) -> int:
+    if windows == 1:
+        return horizon
+    lengths = panel.lengths[panel.lengths >= horizon + needed]
+    room = int(np.median(lengths)) - horizon - needed
+    return int(min(max(room // (windows - 1), 1), horizon))
+
+
+def _window(panel: Panel, rows: Ints, lengths: Ints, horizon: int, non_negative: object) -> Window:
+    kept = np.zeros(len(panel), np.int64)
+    kept[rows] = lengths[rows]
+    train = panel.head(kept)
+    actual = np.stack([panel.series(int(r))[lengths[r] : lengths[r] + horizon] for r in rows])
+    season = panel.frequency.season_length
+    squared = np.asarray([metrics.squared_scale(train.series(s), season) for s in range(len(train))])
+    return Window(train, rows, actual, scales(train), squared, lower_bounds(train, non_negative))

@@ -1,0 +1,159 @@
+"""Errors of the engine: typed fields, one message template a class, no HTTP and no framework."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+
+class EngineError(Exception):
+    """An input or a file that the engine cannot use.
+
+    Subclasses state a stable `code`, a `title` and a `template`; the fields given to the constructor fill the template
+    and stay available as `fields`. `kind` names the family of the failure: "unprocessable", "invalid", "not_found"
+    or "conflict".
+    """
+
+    kind: ClassVar[str] = "unprocessable"
+    code: ClassVar[str] = "engine_error"
+    title: ClassVar[str] = "The forecasting engine cannot do this"
+    template: ClassVar[str] = "{reason}"
+
+    def __init__(self, **fields: Any) -> None:
+        self.fields = fields
+        super().__init__(self.template.format(**fields))
+
+    @property
+    def detail(self) -> str:
+        """The message with its fields filled in."""
+        return str(self)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuild, (type(self), self.fields)
+
+
+def _rebuild(cls: type[EngineError], fields: dict[str, Any]) -> EngineError:
+    return cls(**fields)
+
+
+class EmptyPanel(EngineError):
+    code = "empty_panel"
+    title = "The panel holds no points"
+    template = "The panel has {series} series and {points} points; at least one series with one point is needed."
+
+
+class MalformedPanel(EngineError):
+    kind = "invalid"
+    code = "malformed_panel"
+    title = "The panel's arrays do not fit together"
+    template = "Panel field '{field}': {reason}."
+
+
+class NonFiniteValue(EngineError):
+    code = "non_finite_value"
+    title = "A value is not a finite number"
+    template = (
+        "Series '{series_id}' has {value} in column '{column}' at {ds} (position {position}); "
+        "every value must be a finite number: fill it or remove the row."
+    )
+
+
+class DuplicateTimestamp(EngineError):
+    code = "duplicate_timestamp"
+    title = "A series has two values for one time"
+    template = "Series '{series_id}' has more than one row for {ds}; keep one of them."
+
+
+class UnorderedTimestamps(EngineError):
+    code = "unordered_timestamps"
+    title = "The times of a series are not ascending"
+    template = "Series '{series_id}': {ds} comes after a later time; sort each series by time."
+
+
+class OffGrid(EngineError):
+    code = "off_grid"
+    title = "A time does not lie on the frequency's grid"
+    template = (
+        "Series '{series_id}': {ds} does not lie on the grid of frequency '{frequency}'; "
+        "correct the time or choose another frequency."
+    )
+
+
+class UnknownFrequency(EngineError):
+    kind = "invalid"
+    code = "unknown_frequency"
+    title = "The frequency is not known"
+    template = "Frequency {value!r} is not known; use one of {known} or an integer for integer time."
+
+
+class FrequencyNotInferred(EngineError):
+    code = "frequency_not_inferred"
+    title = "The frequency cannot be read off the times"
+    template = "The frequency cannot be inferred: {reason}; state it instead."
+
+
+class InvalidSpec(EngineError):
+    kind = "invalid"
+    code = "invalid_spec"
+    title = "A setting of the training is out of range"
+    template = "Setting '{field}' is {value!r}: {reason}."
+
+
+class UnknownForecaster(EngineError):
+    kind = "invalid"
+    code = "unknown_forecaster"
+    title = "There is no such forecaster"
+    template = "There is no forecaster '{name}'; known are {known}."
+
+
+class SeriesTooShort(EngineError):
+    code = "series_too_short"
+    title = "A series is too short for this forecaster"
+    template = "Series '{series_id}' has {length} points; {forecaster} needs {needed}."
+
+
+class NothingFitted(EngineError):
+    code = "nothing_fitted"
+    title = "The forecaster could fit no series"
+    template = "{forecaster} could fit none of the {series} series: {reason}."
+
+
+class UnknownSeries(EngineError):
+    kind = "not_found"
+    code = "unknown_series"
+    title = "The model does not know this series"
+    template = "The model does not know series '{series_id}'; it was trained on {count} series."
+
+
+class InvalidHorizon(EngineError):
+    kind = "invalid"
+    code = "invalid_horizon"
+    title = "The horizon is out of range"
+    template = "Horizon {horizon!r} is out of range; the model forecasts 1 to {horizon_max} steps."
+
+
+class InvalidLevel(EngineError):
+    kind = "invalid"
+    code = "invalid_level"
+    title = "An interval level is out of range"
+    template = "Level {level!r} is out of range; levels are whole percents from 1 to 99, each given once."
+
+
+class InvalidCovariate(EngineError):
+    kind = "invalid"
+    code = "invalid_covariate"
+    title = "A future covariate does not fit"
+    template = "Covariate '{name}' of series '{series_id}': {reason}."
+
+
+class BundleDamaged(EngineError):
+    kind = "conflict"
+    code = "bundle_damaged"
+    title = "The model bundle is damaged"
+    template = "The bundle cannot be used: {reason}."
+
+
+class BundleTooNew(EngineError):
+    kind = "conflict"
+    code = "bundle_too_new"
+    title = "The model bundle was written by a later version"
+    template = "The bundle has format {found}; this version reads formats up to {supported}."

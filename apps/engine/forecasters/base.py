@@ -1,0 +1,106 @@
+"""The contract of a forecaster: checked input, a frozen result, a predictor that lives in `engine.serving`."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+import numpy as np
+
+from apps.engine import errors
+from apps.engine.panel import Floats, Ints, Panel
+from apps.engine.serving.predictors import PREDICTORS
+from apps.engine.serving.state import Points, Predictor, State, Tails
+
+
+@dataclass(frozen=True)
+class FitContext:
+    """How to fit: `horizon` steps, `seed`, `threads` for native libraries.
+
+    `hints` carries a forecaster's own choices from an earlier cutoff of the same panel (by series id), so that a
+    backtest searches once and only re-estimates afterwards; it never carries later data to an earlier cutoff.
+    """
+
+    horizon: int
+    seed: int = 0
+    threads: int = 1
+    hints: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A fitted forecaster: immutable, shareable between threads.
+
+    `reasons` says why a series of the panel was left out; `hints` what to reuse at a later cutoff.
+    """
+
+    name: str
+    series_ids: tuple[str, ...]
+    state: State
+    tails: Tails
+    predictor: Predictor
+    reasons: Mapping[str, str]
+    hints: Mapping[str, str] = field(default_factory=dict)
+
+    def predict(self, rows: Ints, horizon: int, future: Mapping[str, Floats] | None = None) -> Points:
+        """Steps 1..horizon for the panel's series `rows`; f8[R, horizon]. The model's own values, not yet bounded."""
+        return self.predictor.predict(np.asarray(rows, np.int64), horizon, future or {})
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What `_fit` returns: the state, why series were left out, and hints for later cutoffs."""
+
+    state: State
+    reasons: Mapping[str, str] = field(default_factory=dict)
+    hints: Mapping[str, str] = field(default_factory=dict)
+
+
+class Forecaster(ABC):
+    """One way to forecast a panel. Instances hold no data.
+
+    `min_points` is the shortest series it takes; `uses_covariates` whether known-future covariates matter to it.
+    """
+
+    name: ClassVar[str]
+    label: ClassVar[str]
+    min_points: ClassVar[int] = 1
+    uses_covariates: ClassVar[bool] = False
+
+    def fit(self, panel: Panel, context: FitContext) -> Fitted:
+        """Fit every series that is long enough; raises NothingFitted when none is."""
+        estimate = self._fit(panel, context)
+        if not estimate.state.fitted.any():
+            reason = next(iter(estimate.reasons.values()), "no series was usable")
+            raise errors.NothingFitted(forecaster=self.label, series=len(panel), reason=reason)
+        tails = make_tails(panel, context.horizon)
+        predictor = PREDICTORS[estimate.state.kind](estimate.state, tails)
+        return Fitted(
+            self.name, panel.series_ids, estimate.state, tails, predictor, estimate.reasons, estimate.hints
+        )
+
+    @abstractmethod
+    def _fit(self, panel: Panel, context: FitContext) -> Estimate:
+        """Estimate from a valid panel without gaps; `state.fitted` bool[S]."""
+
+
+def tail_length(season_length: int, horizon: int) -> int:
+    """Points kept of each series: three seasons and what features and plots need."""
+    return max(3 * season_length + 2, 200, min(2 * horizon, 400))
+
+
+def make_tails(panel: Panel, horizon: int) -> Tails:
+    """The ends of the panel's series."""
+    keep = np.minimum(panel.lengths, tail_length(panel.frequency.season_length, horizon))
+    index = np.concatenate([np.arange(e - k, e) for e, k in zip(panel.indptr[1:], keep, strict=True)])
+    return Tails(
+        panel.values[index],
+        np.concatenate([[0], np.cumsum(keep)]).astype(np.int64),
+        panel.ds[index],
+        panel.lengths,
+        panel.frequency,
+        {name: column[index] for name, column in panel.known_future.items()},
+        {name: block[:, :horizon] for name, block in panel.future.items() if block.shape[1]},
+    )

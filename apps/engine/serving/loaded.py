@@ -1,0 +1,244 @@
+"""A bundle in memory: immutable, safe to share between threads, and able to forecast."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from apps.engine import bundle, errors
+from apps.engine.contracts import check_levels
+from apps.engine.frequency import Frequency, Times
+from apps.engine.intervals import Pool, normal_width
+from apps.engine.serving.covariates import Request, future_values
+from apps.engine.serving.predictors import PREDICTORS
+from apps.engine.serving.state import Floats, Ints, Points, Predictor, State, Tails
+
+VECTOR_TOLERANCE = 1e-9
+
+
+class Band(NamedTuple):
+    """One interval: `lo` and `hi` f8[S, H]; `calibrated` is False when it is the model's own band."""
+
+    lo: Floats
+    hi: Floats
+    calibrated: bool
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """Forecasts of S series for H steps.
+
+    `ds` one array of H times a series; `mean` f8[S, H]; `bands` level -> Band, nested; `flags` one tuple a series.
+    """
+
+    series_ids: tuple[str, ...]
+    ds: list[Times]
+    mean: Floats
+    bands: dict[int, Band]
+    flags: tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True)
+class BundleMeta:
+    """What a bundle says about itself. `kind` is the selected forecaster's name, `name` the same, `label` for people.
+
+    `cutoff` is the last training time of the series that ends last, ISO 8601 or a plain integer as text; `intervals`
+    as in `TrainResult`; `members` the forecasters inside, the selected one first.
+    """
+
+    kind: str
+    name: str
+    label: str
+    horizon_max: int
+    frequency: Frequency
+    cutoff: str
+    seed: int
+    engine_version: str
+    series_ids: tuple[str, ...]
+    levels: tuple[int, ...]
+    members: tuple[str, ...]
+    covariates: tuple[str, ...]
+    intervals: list[dict[str, Any]]
+    notes: list[str]
+    sha256: str
+
+
+@dataclass(frozen=True)
+class LoadedBundle:
+    """A trained model ready to forecast.
+
+    `weights` f8[S, M] mixes the members (rows sum to 1); `scales` f8[S] are the units of the conformal scores and
+    `lower` f8[S] the bounds below (-inf for none).
+    """
+
+    meta: BundleMeta
+    members: tuple[Predictor, ...]
+    weights: Floats
+    tails: Tails
+    pool: Pool
+    scales: Floats
+    lower: Floats
+    series_flags: tuple[tuple[str, ...], ...]
+    rows: Mapping[str, int]
+
+    def predict(
+        self,
+        series_ids: Sequence[str] | None,
+        horizon: int,
+        levels: Sequence[int] = (),
+        future: Request | None = None,
+    ) -> Prediction:
+        """Forecast the given series (None = all) for steps 1..horizon.
+
+        `future` brings known-future covariates: {series_id: {name: horizon values}}; what it leaves out comes from the
+        data set, and beyond that is carried forward (flag `covariate_carried_forward`).
+        Raises UnknownSeries, InvalidHorizon, InvalidLevel, InvalidCovariate.
+        """
+        rows = self._rows(series_ids)
+        asked = check_levels(levels)
+        self._check_horizon(horizon)
+        names = [self.meta.series_ids[r] for r in rows]
+        values, carried = future_values(self.tails, self.meta.covariates, rows, names, horizon, future)
+        points, clipped = self._points(rows, horizon, values)
+        flags = [self._flags(int(r), c, k) for r, c, k in zip(rows, carried, clipped, strict=True)]
+        return Prediction(
+            tuple(names),
+            [self.tails.frequency.future(self.tails.times(int(r))[-1], horizon) for r in rows],
+            points.mean,
+            self._bands(rows, points, asked, horizon),
+            tuple(flags),
+        )
+
+    def history(self, series_id: str) -> tuple[Times, Floats]:
+        """The last training points of one series, for plots: times and values."""
+        row = int(self._rows([series_id])[0])
+        return self.tails.times(row), self.tails.series(row)
+
+    def _rows(self, series_ids: Sequence[str] | None) -> Ints:
+        if series_ids is None:
+            return np.arange(len(self.meta.series_ids))
+        for series_id in series_ids:
+            if series_id not in self.rows:
+                raise errors.UnknownSeries(series_id=series_id, count=len(self.rows))
+        return np.asarray([self.rows[s] for s in series_ids], np.int64)
+
+    def _check_horizon(self, horizon: int) -> None:
+        whole = isinstance(horizon, int) and not isinstance(horizon, bool)
+        if not whole or not 1 <= horizon <= self.meta.horizon_max:
+            raise errors.InvalidHorizon(horizon=horizon, horizon_max=self.meta.horizon_max)
+
+    def _points(self, rows: Ints, horizon: int, future: Mapping[str, Floats]) -> tuple[Points, NDArray[np.bool_]]:
+        raw = mix(self.members, self.weights, rows, horizon, future)
+        bounded = np.maximum(raw.mean, self.lower[rows][:, None])
+        return Points(bounded, raw.sigma), (bounded != raw.mean).any(axis=1)
+
+    def _flags(self, row: int, carried: bool, clipped: bool) -> tuple[str, ...]:
+        extra = ("covariate_carried_forward",) * bool(carried) + ("clipped",) * bool(clipped)
+        return (*self.series_flags[row], *extra)
+
+    def _bands(self, rows: Ints, points: Points, levels: tuple[int, ...], horizon: int) -> dict[int, Band]:
+        return make_bands(points, self.pool, self.scales[rows], self.lower[rows], levels, horizon)
+
+
+def mix(
+    members: Sequence[Predictor], weights: Floats, rows: Ints, horizon: int, future: Mapping[str, Floats]
+) -> Points:
+    """The members' forecasts mixed by `weights` f8[S, M]; members without weight for a series are not asked."""
+    mean, sigma = np.zeros((len(rows), horizon)), np.zeros((len(rows), horizon))
+    for m, member in enumerate(members):
+        weight = weights[rows, m]
+        used = np.flatnonzero(weight > 0)
+        if len(used):
+            points = member.predict(rows[used], horizon, {k: v[used] for k, v in future.items()})
+            mean[used] += weight[used, None] * points.mean
+            sigma[used] += weight[used, None] * points.sigma
+    return Points(mean, sigma)
+
+
+def make_bands(
+    points: Points, pool: Pool, scales: Floats, lower: Floats, levels: tuple[int, ...], horizon: int
+) -> dict[int, Band]:
+    """Bands around `points.mean`, nested by level, not below `lower`; conformal where the pool is large enough."""
+    bands: dict[int, Band] = {}
+    widest = np.zeros_like(points.mean)
+    for level in levels:
+        quantiles = pool.quantile(level, horizon)
+        own = normal_width(level) * points.sigma
+        half = own if quantiles is None else quantiles[None, :] * scales[:, None]
+        widest = np.maximum(widest, half)
+        lo = np.maximum(points.mean - widest, lower[:, None])
+        bands[level] = Band(lo, points.mean + widest, quantiles is not None)
+    return bands
+
+
+def load_bundle(source: bytes | Path | str, sha256: str | None = None) -> LoadedBundle:
+    """Read a bundle from bytes or a path, check its SHA-256 when given, and run its test vectors.
+
+    Raises BundleDamaged when the hash, the content or a vector is wrong, BundleTooNew for a later format.
+    """
+    data = bundle.read_bytes(source, sha256)
+    content = bundle.unpack(data)
+    try:
+        loaded = assemble(content, bundle.digest(data))
+        wrong = _failed_vector(loaded, content)
+    except (KeyError, TypeError, IndexError, ValueError, AttributeError) as error:
+        raise errors.BundleDamaged(reason=f"a part is missing or has the wrong shape ({error!r})") from error
+    if wrong is not None:
+        raise errors.BundleDamaged(reason=f"its test vector for series '{wrong}' is not reproduced")
+    return loaded
+
+
+def assemble(content: bundle.Content, sha256: str) -> LoadedBundle:
+    """The model of a bundle's content, vectors not run."""
+    meta = _meta(content.meta, sha256)
+    arrays = content.arrays
+    tails = _tails(content, meta.frequency)
+    members = tuple(_member(content, i, name, tails) for i, name in enumerate(content.meta["members"]))
+    return LoadedBundle(
+        meta, members, arrays["weights"], tails,
+        Pool(arrays["pool/scores"], arrays["pool/counts"], content.meta["pooling"]),
+        arrays["scales"], arrays["lower"],
+        tuple(tuple(content.meta["flags"].get(s, ())) for s in meta.series_ids),
+        {name: row for row, name in enumerate(meta.series_ids)},
+    )  # fmt: skip
+
+
+def _meta(meta: Mapping[str, Any], sha256: str) -> BundleMeta:
+    tupled = ("series_ids", "levels", "covariates")
+    given = {f.name: meta[f.name] for f in fields(BundleMeta) if f.name in meta}
+    given |= {name: tuple(meta[name]) for name in tupled}
+    given["members"] = tuple(member["name"] for member in meta["members"])
+    given["frequency"] = Frequency(**meta["frequency"])
+    return BundleMeta(**given, sha256=sha256)
+
+
+def _tails(content: bundle.Content, frequency: Frequency) -> Tails:
+    arrays = content.arrays
+    ds = arrays["tails/ds"] if frequency.is_integer else arrays["tails/ds"].astype("datetime64[s]")
+    return Tails(
+        arrays["tails/values"], arrays["tails/indptr"], ds, arrays["tails/lengths"], frequency,
+        {name: arrays[f"covariates/{name}"] for name in content.meta["covariates"]},
+        {name: arrays[f"future/{name}"] for name in content.meta["covariates"] if f"future/{name}" in arrays},
+    )  # fmt: skip
+
+
+def _member(content: bundle.Content, index: int, member: Mapping[str, Any], tails: Tails) -> Predictor:
+    prefix = f"members/{index}/"
+    arrays = {n[len(prefix) :]: a for n, a in content.arrays.items() if n.startswith(prefix)}
+    state = State(member["kind"], arrays.pop("fitted"), member["meta"], arrays, content.texts.get(f"{prefix}model"))
+    return PREDICTORS[state.kind](state, tails)
+
+
+def _failed_vector(loaded: LoadedBundle, content: bundle.Content) -> str | None:
+    expected = content.arrays["vectors/mean"]
+    rows = content.arrays["vectors/rows"]
+    names = [loaded.meta.series_ids[r] for r in rows]
+    found = loaded.predict(names, loaded.meta.horizon_max).mean
+    size = np.maximum(np.abs(expected), 1e-12)
+    close = (np.abs(found - expected) <= VECTOR_TOLERANCE * size).all(axis=1)
+    return None if close.all() else names[int(np.argmin(close))]

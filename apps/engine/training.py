@@ -1,0 +1,265 @@
+"""Training: backtest every candidate, choose the best, refit it on all points, calibrate, and pack the bundle."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from apps.engine import backtest, bundle, errors, intervals
+from apps.engine.backtest import Outcome, Window
+from apps.engine.contracts import Candidate, Progress, TrainResult, TrainSpec
+from apps.engine.forecasters import NAIVE, FitContext, Fitted, Forecaster, choose
+from apps.engine.packing import Chosen, pack_model
+from apps.engine.panel import Floats, Panel, fill_gaps
+
+Flags = dict[str, list[str]]
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A candidate after its backtest: its line of the leaderboard and, unless it failed, its forecasts."""
+
+    forecaster: Forecaster
+    line: Candidate
+    outcome: Outcome | None
+
+
+def _silent(stage: str, percent: float) -> None:  # noqa: ARG001
+    return None
+
+
+def train(
+    panel: Panel, spec: TrainSpec, progress: Progress = _silent, clock: Callable[[], float] = time.perf_counter
+) -> TrainResult:
+    """Train on `panel` as `spec` says and return the leaderboard and the bundle.
+
+    `progress` is called with a stage in words and a percentage from 0 to 100 that never falls. The same panel and spec
+    give the same bundle, byte for byte; only `seconds` in the leaderboard depends on `clock`.
+    Raises an EngineError for a spec or panel that cannot be used; a candidate's own failure stands in its line.
+    """
+    forecasters = choose(spec.candidates)
+    progress("Checking the data", 0.0)
+    panel, notes, flags = _prepare(panel, spec)
+    windows = backtest.plan(_as_known(panel, spec, notes), spec.horizon, spec.windows, spec.non_negative)
+    _note_windows(panel, windows, notes, flags)
+    trials = _try_all(forecasters, windows, panel, spec, progress, clock)
+    progress("Fitting the chosen model on all data", 88.0)
+    chosen, trials = _fit_best(trials, panel, spec, notes, flags)
+    progress("Calibrating the intervals", 95.0)
+    best = next(t for t in trials if t.line.selected)
+    scores = backtest.conformal_scores(windows, best.outcome) if best.outcome and windows else []
+    pool = intervals.build_pool(_stacked(scores, spec.horizon), spec.levels)
+    described = _describe(pool, spec)
+    notes.extend(_interval_notes(described))
+    progress("Packing the bundle", 97.0)
+    data = pack_model(panel, spec, chosen, pool, described, notes, flags)
+    progress("Done", 100.0)
+    return TrainResult(
+        [t.line for t in trials], best.line.name, data, bundle.digest(data), notes, _cutoffs(windows), described,
+        _coverage(scores, spec), {s: tuple(f) for s, f in flags.items()}, len(windows),
+    )  # fmt: skip
+
+
+def _prepare(panel: Panel, spec: TrainSpec) -> tuple[Panel, list[str], Flags]:
+    panel, filled = fill_gaps(panel)
+    notes: list[str] = []
+    flags: Flags = {s: ["gap_filled"] for s in filled}
+    if filled:
+        listed = ", ".join(f"{s} ({n})" for s, n in list(filled.items())[:5])
+        more = f" and {len(filled) - 5} more" if len(filled) > 5 else ""
+        notes.append(f"Missing times were filled with the value one season earlier for fitting: {listed}{more}.")
+    for s, series_id in enumerate(panel.series_ids):
+        if len(panel.series(s)) > 1 and np.ptp(panel.series(s)) == 0:
+            flags.setdefault(series_id, []).append("constant")
+    del spec
+    return panel, notes, flags
+
+
+def _as_known(panel: Panel, spec: TrainSpec, notes: list[str]) -> Panel:
+    """The panel whose covariates a backtest may see beyond a cutoff: those that a forecast will know too.
+
+    When the data set ends with the target, forecasts carry covariates forward; then the backtest does so as well, and
+    its errors are those that users will meet.
+    """
+    if not panel.known_future or spec.future_covariates == "request":
+        return panel
+    known = [
+        np.isfinite(panel.future[name][:, : spec.horizon]).sum() >= 0.9 * len(panel) * spec.horizon
+        for name in panel.known_future
+        if name in panel.future
+    ]
+    if len(known) == len(panel.known_future) and all(known):
+        return panel
+    notes.append(
+        "The covariates are not known beyond the data, so forecasts carry them forward unless a request brings them; "
+        "the backtest did the same."
+    )
+    return replace(panel, future={})
+
+
+def _note_windows(panel: Panel, windows: Sequence[Window], notes: list[str], flags: Flags) -> None:
+    tested = set(windows[0].rows.tolist()) if windows else set()
+    untested = [s for row, s in enumerate(panel.series_ids) if row not in tested]
+    for series_id in untested:
+        flags.setdefault(series_id, []).append("not_backtested")
+    if not windows:
+        notes.append("No series is long enough for a backtest at this horizon; the seasonal naive serves.")
+    elif len(windows) == 1:
+        notes.append("The history allows only one backtest window; two or more make the choice safer.")
+    if untested and windows:
+        notes.append(f"{len(untested)} of {len(panel)} series are too short to be backtested at this horizon.")
+
+
+def _try_all(
+    forecasters: Sequence[Forecaster],
+    windows: Sequence[Window],
+    panel: Panel,
+    spec: TrainSpec,
+    progress: Progress,
+    clock: Callable[[], float],
+) -> list[Trial]:
+    trials: list[Trial] = []
+    naive: Outcome | None = None
+    share = 86.0 / len(forecasters)
+    for i, forecaster in enumerate(forecasters):
+        low = 2.0 + i * share
+        progress(f"{forecaster.label}: starting", low)
+
+        def tick(done: int, low: float = low, label: str = forecaster.label) -> None:
+            progress(f"{label}: window {done} of {len(windows)}", low + share * done / max(len(windows), 1))
+
+        trial = _try(forecaster, windows, len(panel), spec, naive, tick, clock)
+        naive = trial.outcome if forecaster.name == NAIVE else naive
+        trials.append(trial)
+    return _ranked(trials)
+
+
+def _try(
+    forecaster: Forecaster,
+    windows: Sequence[Window],
+    series: int,
+    spec: TrainSpec,
+    naive: Outcome | None,
+    tick: Callable[[int], None],
+    clock: Callable[[], float],
+) -> Trial:
+    context = FitContext(spec.horizon, spec.seed, spec.threads)
+    started = clock()
+    line = Candidate(
+        forecaster.name, forecaster.label, None, None, None, None, len(windows), 0.0, None, selected=False
+    )
+    if not windows:
+        return Trial(forecaster, line, None)
+    try:
+        outcome = backtest.run(forecaster, windows, context, naive, tick)
+        found = backtest.score(windows, outcome, series)
+    except Exception as error:  # noqa: BLE001 - whatever a library raises must not sink the other candidates
+        return Trial(forecaster, replace(line, seconds=clock() - started, error=_words(error)), None)
+    if not np.isfinite(found.mase):
+        return Trial(forecaster, replace(line, seconds=clock() - started, error="its forecasts are not finite"), None)
+    line = replace(
+        line, mase=found.mase, smape=found.smape, rmsse=found.rmsse, wape=_finite(found.wape),
+        step_mase=found.step_mase, seconds=clock() - started, fallback_series=len(outcome.fallback),
+    )  # fmt: skip
+    return Trial(forecaster, line, outcome)
+
+
+def _ranked(trials: list[Trial]) -> list[Trial]:
+    """Best first; failures last; the seasonal naive before what only equals it."""
+    naive = next(t for t in trials if t.forecaster.name == NAIVE).line.mase
+
+    def judged(trial: Trial) -> Trial:
+        if trial.line.mase is None or naive is None or trial.forecaster.name == NAIVE:
+            return trial
+        return replace(trial, line=replace(trial.line, beats_naive=trial.line.mase < naive))
+
+    return sorted(map(judged, trials), key=lambda t: (t.line.error is not None, t.line.mase if t.line.mase is not None else np.inf))
+
+
+def _fit_best(
+    trials: list[Trial], panel: Panel, spec: TrainSpec, notes: list[str], flags: Flags
+) -> tuple[Chosen, list[Trial]]:
+    """Fit the best candidate on everything; when that fails it is marked and the next best takes its place."""
+    context = FitContext(spec.horizon, spec.seed, spec.threads)
+    trials = list(trials)
+    for i, trial in enumerate(trials):
+        if trial.line.error is not None:
+            continue
+        try:
+            fitted = trial.forecaster.fit(panel, context)
+            naive = _stand_in(fitted, panel, context, notes, flags)
+        except Exception as error:  # noqa: BLE001 - see _try
+            trials[i] = replace(trial, line=replace(trial.line, error=_words(error)))
+            continue
+        trials[i] = replace(trial, line=replace(trial.line, selected=True))
+        return Chosen(trial.forecaster.name, trial.forecaster.label, fitted, naive), trials
+    raise errors.NothingFitted(forecaster="Every candidate", series=len(panel), reason=str(trials[0].line.error))
+
+
+def _stand_in(fitted: Fitted, panel: Panel, context: FitContext, notes: list[str], flags: Flags) -> Fitted | None:
+    """The seasonal naive for the series the chosen forecaster cannot take or gives no finite value for."""
+    missing = np.flatnonzero(~np.isfinite(backtest.predict_all(fitted, context.horizon)).all(axis=1))
+    if not len(missing):
+        return None
+    fitted.state.fitted[missing] = False
+    for row in missing:
+        flags.setdefault(panel.series_ids[row], []).append("fallback_naive")
+    notes.append(f"{len(missing)} of {len(panel)} series are served by the seasonal naive: the chosen model cannot take them.")
+    return choose((NAIVE,))[0].fit(panel, context)
+
+
+def _stacked(scores: list[Floats], horizon: int) -> Floats:
+    return np.concatenate(scores) if scores else np.zeros((0, horizon))
+
+
+def _describe(pool: intervals.Pool, spec: TrainSpec) -> list[dict[str, object]]:
+    fewest = int(pool.counts.min()) if len(pool.counts) else 0
+    return [
+        {
+            "level": level,
+            "calibrated": pool.quantile(level, spec.horizon) is not None,
+            "scores": fewest,
+            "needed": intervals.needed(level),
+            "pooling": pool.pooling,
+        }
+        for level in spec.levels
+    ]
+
+
+def _interval_notes(described: list[dict[str, object]]) -> list[str]:
+    return [
+        f"The {d['level']} % interval is the model's own, not calibrated: {d['scores']} backtest errors, {d['needed']} are needed."
+        for d in described
+        if not d["calibrated"]
+    ]
+
+
+def _coverage(scores: list[Floats], spec: TrainSpec) -> dict[int, float | None]:
+    """Share of each window's errors inside the band that the other windows give; None with fewer than two."""
+    return {level: _covered(scores, level, spec) for level in spec.levels}
+
+
+def _covered(scores: list[Floats], level: int, spec: TrainSpec) -> float | None:
+    hits: list[Floats] = []
+    for i, held_out in enumerate(scores):
+        others = [s for j, s in enumerate(scores) if j != i]
+        widths = intervals.build_pool(_stacked(others, spec.horizon), (level,)).quantile(level, spec.horizon)
+        if widths is None:
+            return None
+        hits.append(held_out <= widths[None, :])
+    return float(np.concatenate(hits).mean()) if len(hits) > 1 else None
+
+
+def _cutoffs(windows: Sequence[Window]) -> list[str]:
+    return [str(max(window.panel.times(s)[-1] for s in range(len(window.panel)))) for window in windows]
+
+
+def _words(error: Exception) -> str:
+    return error.detail if isinstance(error, errors.EngineError) else f"{type(error).__name__}: {error}"
+
+
+def _finite(value: float) -> float | None:
+    return value if np.isfinite(value) else None
