@@ -40,6 +40,10 @@ class Layout:
         return self.var / "mlflow"
 
     @property
+    def database(self) -> Path:
+        return self.var / "postgres"
+
+    @property
     def redis(self) -> Path:
         return self.var / "valkey"
 

@@ -107,8 +107,9 @@ def _place(home: Path, fallback_parent: Path, account: Account | None) -> Path:
         return home
     place = fallback_parent / f"almanac-{short_hash(home)}"
     if not reaches(account, fallback_parent) or not os.access(fallback_parent, os.W_OK):
+        name = account.name if account else ""
         raise StartProblem(
-            f"PostgreSQL's account '{account.name if account else ''}' cannot reach {home} or {fallback_parent}.",
+            f"PostgreSQL's account '{name}' can use neither {home} nor {fallback_parent}.",
             "Start as an ordinary user, or set ALMANAC_VAR to a folder that every user may pass through.",
         )
     note.write_text(json.dumps({"folder": str(place)}))
@@ -151,15 +152,13 @@ def is_initialised(cluster: Cluster) -> bool:
     return (cluster.data / "PG_VERSION").exists()
 
 
-def prepare(cluster: Cluster, admin_password: str, *, reset_password: bool = False) -> None:
+def prepare(cluster: Cluster, admin_password: str) -> None:
     """Make the data folder if there is none, write the configuration, and clear what a crash left behind."""
     if not is_initialised(cluster):
         _initialise(cluster, admin_password)
     else:
         _check_version(cluster)
         _end_leftover(cluster)
-        if reset_password:
-            _single_user(cluster, cluster.data, [_alter_role(ADMIN, admin_password)])
     _configure(cluster, cluster.data)
 
 
@@ -203,10 +202,6 @@ def _write(cluster: Cluster, path: Path, lines: Iterable[str]) -> None:
 
 def _literal(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
-
-
-def _alter_role(role: str, password: str) -> str:
-    return f"ALTER ROLE {role} PASSWORD {_literal(password)};"
 
 
 def _single_user(cluster: Cluster, data: Path, statements: Sequence[str]) -> None:

@@ -27,7 +27,7 @@ def start_postgres(folder: Path, *, durable: bool = True) -> Iterator[AdminDsn]:
     """A PostgreSQL whose state is in `folder`, kept afterwards.
 
     `durable=False` never waits for the disk: for tests only. As root it runs as an unprivileged user;
-    when that user cannot reach `folder`, its state is below the system's temporary folder and goes at the end.
+    when that user cannot reach `folder`, the state is below the temporary folder and goes at the end.
     """
     cluster = postgres.locate(folder, Path(tempfile.gettempdir()), durable=durable)
     password = _kept_password(folder / "admin-password")
@@ -52,7 +52,7 @@ def _remove_elsewhere(cluster: postgres.Cluster, folder: Path) -> None:
 
 @contextmanager
 def start_redis(folder: Path, *, durable: bool = True) -> Iterator[str]:
-    """A Valkey with its state in `folder`; yields its `unix://` URL. `durable=False` writes nothing to disk."""
+    """A Valkey, state in `folder`; yields its `unix://` URL. `durable=False` writes no data to disk."""
     server = redis.locate(folder)
     redis.prepare(server, durable=durable)
     with _running(server.command(), folder / "valkey.log", None, redis.DEATH_SIGNAL) as process:

@@ -1,0 +1,46 @@
+# Almanac. `make` alone lists what there is to do.
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+.PHONY: help up down reset logs test check lock install install-dev python
+
+PYTHON ?= $(firstword $(foreach name,python3.11 python3.12 python3.13 python3,$(shell command -v $(name) 2>/dev/null)))
+RUN := .venv/bin/python
+UV := $(or $(shell command -v uv 2>/dev/null),.venv/bin/uv)
+COMPILE := $(UV) pip compile --quiet --generate-hashes --no-header --no-emit-index-url --python .venv/bin/python
+
+help: ## List the commands
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
+	@echo
+	@echo '  HOST=… PORT=… move it; DATABASE_URL=… REDIS_URL=… use your own servers; ALMANAC_VAR=… keeps its state elsewhere.'
+
+up: install ## Install, start everything, train, and print a first forecast (Ctrl-C stops)
+	@exec $(RUN) -m deploy.local up
+
+down: ## Stop what `make up` started in another terminal
+	@if [ -x $(RUN) ]; then exec $(RUN) -m deploy.local down; else echo 'Almanac is not running.'; fi
+
+reset: ## Delete all data, after asking (FORCE=1 does not ask)
+	@if [ -x $(RUN) ]; then exec $(RUN) -m deploy.local reset $(if $(filter 1,$(FORCE)),--force); else echo 'There is nothing to delete.'; fi
+
+logs: install ## Follow the logs of all processes
+	@exec $(RUN) -m deploy.local logs
+
+test: install-dev ## Run all the tests (ARGS='-k name' chooses)
+	@exec $(RUN) -m pytest $(ARGS)
+
+check: install-dev ## Run the linters, type checks, import contracts and migration check
+	@exec $(RUN) -m deploy.checks
+
+lock: install-dev ## Lock the packages of requirements/*.in again, with hashes
+	$(COMPILE) requirements/base.in -o requirements/base.txt
+	$(COMPILE) requirements/dev.in -o requirements/dev.txt
+
+install: python
+	@$(PYTHON) -m deploy.local.bootstrap base
+
+install-dev: python
+	@$(PYTHON) -m deploy.local.bootstrap dev
+
+python:
+	@if [ -z "$(PYTHON)" ]; then echo 'almanac: Python was not found. Install Python 3.11 or newer.' >&2; exit 1; fi
+	@$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) else "almanac: Python %d.%d is too old. Install Python 3.11 or newer, or name one: make up PYTHON=/path/to/python3." % sys.version_info[:2])'
