@@ -1,0 +1,22 @@
+"""What can go wrong with a job."""
+
+from __future__ import annotations
+
+from apps.core.errors import AppError, Kind
+
+
+class JobFinished(AppError):
+    """Too late: the job has ended."""
+
+    kind = Kind.CONFLICT
+    code = "job_finished"
+    title = "The job has ended"
+    template = "The job {job_id} is already {state}."
+
+
+class LeaseLost(Exception):
+    """Another worker holds the job now, or it was cancelled: this one must stop and write nothing more."""
+
+
+class JobRefused(Exception):
+    """Job, scope and tenant do not agree; nothing is run."""

@@ -1,0 +1,93 @@
+"""Background work: a shared table that holds the truth; messages carry only ids."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from django.db import models
+from django.utils import timezone
+
+from apps.core.ids import new_id, public_id
+
+
+class JobState(models.TextChoices):
+    """Where a job stands."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+FINAL = (JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED)
+
+
+class Job(models.Model):
+    """One piece of work for one tenant.
+
+    A worker holds a lease on the row while it works and proves it by ``fencing_token`` in each write; whoever lost
+    the lease can write nothing more.
+    """
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    tenant_id = models.UUIDField()
+    kind = models.CharField(max_length=60)
+    title = models.CharField(max_length=200, blank=True)
+    queue = models.CharField(max_length=20)
+    state = models.CharField(max_length=12, choices=JobState, default=JobState.QUEUED)
+    stage = models.CharField(max_length=120, blank=True)
+    percent = models.FloatField(default=0)
+    attempt = models.PositiveSmallIntegerField(default=0)
+    max_attempts = models.PositiveSmallIntegerField(default=3)
+    fencing_token = models.PositiveIntegerField(default=0)
+    lease_until = models.DateTimeField(null=True)
+    dispatched_at = models.DateTimeField(null=True)
+    cancel_requested_at = models.DateTimeField(null=True)
+    payload = models.JSONField(default=dict)
+    result = models.JSONField(null=True)
+    error = models.JSONField(null=True)
+    request_id = models.CharField(max_length=80, blank=True)
+    actor_type = models.CharField(max_length=12, blank=True)
+    actor_id = models.CharField(max_length=64, blank=True)
+    actor_label = models.CharField(max_length=254, blank=True)
+    created_at = models.DateTimeField(default=timezone.now)
+    started_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True)
+
+    objects: ClassVar[models.Manager[Job]]
+
+    class Meta:
+        ordering = ("-created_at", "-id")
+        indexes = (
+            models.Index(fields=("tenant_id", "-created_at"), name="jobs_by_tenant"),
+            models.Index(fields=("state", "created_at"), name="jobs_open", condition=models.Q(state__in=("queued", "running"))),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.public_id}"
+
+    @property
+    def public_id(self) -> str:
+        """``job_…``"""
+        return public_id("job", self.id)
+
+    @property
+    def is_final(self) -> bool:
+        """Whether nothing will happen to it any more."""
+        return self.state in FINAL
+
+    @property
+    def duration_seconds(self) -> float | None:
+        """Seconds of work so far, or in all; None before the start."""
+        if self.started_at is None:
+            return None
+        return ((self.finished_at or timezone.now()) - self.started_at).total_seconds()
+
+    @property
+    def eta_seconds(self) -> float | None:
+        """Seconds left at the pace so far; None where nothing can be said yet."""
+        elapsed = self.duration_seconds
+        if elapsed is None or self.is_final or self.percent < 5:
+            return None
+        return elapsed * (100 - self.percent) / self.percent

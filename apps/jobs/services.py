@@ -1,0 +1,53 @@
+"""Queueing and cancelling jobs."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any, Literal
+
+from django.db import transaction
+from django.utils import timezone
+
+from apps.core import request_context, scope
+from apps.jobs import dispatch, queries
+from apps.jobs.errors import JobFinished
+from apps.jobs.models import Job, JobState
+
+Queue = Literal["training", "interactive", "default"]
+
+
+def enqueue(*, kind: str, payload: dict[str, Any], queue: Queue = "default", title: str = "", max_attempts: int = 3) -> Job:
+    """Queue work for the tenant in scope, in the caller's transaction; a worker gets it once that commits.
+
+    ``payload`` is JSON and holds ids and options, never data.
+    """
+    context = request_context.current()
+    job = Job.objects.create(
+        tenant_id=scope.current_tenant().id,
+        kind=kind,
+        payload=payload,
+        queue=queue,
+        title=title,
+        max_attempts=max_attempts,
+        request_id=context.request_id,
+        actor_type=context.actor.type,
+        actor_id=context.actor.id,
+        actor_label=context.actor.label,
+    )
+    transaction.on_commit(dispatch.dispatch_quietly)
+    return job
+
+
+def cancel(*, job_id: uuid.UUID) -> Job:
+    """Ask for an end: a queued job ends at the next dispatch, a running one within seconds.
+
+    Raises ``NotFound`` and ``JobFinished``.
+    """
+    with transaction.atomic():
+        job = queries.get_job(job_id=job_id)
+        open_job = Job.objects.filter(id=job_id, state__in=(JobState.QUEUED, JobState.RUNNING))
+        if not open_job.update(cancel_requested_at=timezone.now()):
+            raise JobFinished(job_id=job.public_id, state=job.state)
+        transaction.on_commit(dispatch.dispatch_quietly)
+    job.refresh_from_db()
+    return job

@@ -1,0 +1,28 @@
+"""What Celery calls: shells around the runner and the dispatcher."""
+
+from __future__ import annotations
+
+import uuid
+
+from celery import shared_task
+
+from apps.core import cache, redis
+from apps.jobs import dispatch, runner
+
+
+@shared_task(name="jobs.run")
+def run(job_id: str) -> None:
+    """Do one job; the message carries nothing but its id."""
+    runner.run(job_id=uuid.UUID(job_id))
+
+
+@shared_task(name="jobs.sweep")
+def sweep() -> None:
+    """The periodic net: expired leases, lost messages."""
+    dispatch.sweep()
+
+
+@shared_task(name="jobs.answer_ping")
+def answer_ping(nonce: str) -> None:
+    """Prove that a worker of the queue is alive: leaves ``nonce`` in Redis for a minute."""
+    redis.client().set(cache.cache_key(None, "ping", nonce), "1", ex=60)

@@ -1,0 +1,68 @@
+"""The environment, read in one place: each variable that Almanac knows, typed, with its default."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+from django.core.exceptions import ImproperlyConfigured
+from psycopg import conninfo
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+def text(name: str, default: str | None = None) -> str:
+    """A variable's text; ``NAME_FILE`` names a file that holds it. Raises ``ImproperlyConfigured`` when it must be set."""
+    if path := os.environ.get(f"{name}_FILE"):
+        return Path(path).read_text().strip()
+    value = os.environ.get(name, default)
+    if value is None:
+        raise ImproperlyConfigured(f"Set the environment variable {name} (or {name}_FILE): see docs/configuration.md.")
+    return value
+
+
+def number(name: str, default: int) -> int:
+    """A whole number."""
+    value = text(name, str(default))
+    try:
+        return int(value)
+    except ValueError:
+        raise ImproperlyConfigured(f"{name} must be a whole number, not {value!r}.") from None
+
+
+def flag(name: str, default: bool = False) -> bool:
+    """Truth: 1, true, yes or on."""
+    return text(name, str(default)).lower() in ("1", "true", "yes", "on")
+
+
+def choice(name: str, default: str, allowed: tuple[str, ...]) -> str:
+    """One of ``allowed``."""
+    value = text(name, default)
+    if value not in allowed:
+        raise ImproperlyConfigured(f"{name} must be one of {', '.join(allowed)}, not {value!r}.")
+    return value
+
+
+def database(dsn: str, engine: str, **options: Any) -> dict[str, Any]:
+    """Django's settings for a connection string of libpq (URL or key=value)."""
+    parts = {key: value for key, value in conninfo.conninfo_to_dict(dsn).items() if value is not None}
+    known = {"NAME": "dbname", "USER": "user", "PASSWORD": "password", "HOST": "host", "PORT": "port"}
+    values = {name: str(parts.pop(key, "")) for name, key in known.items()}
+    return {"ENGINE": engine, **values, "OPTIONS": {**parts, **options}, "CONN_MAX_AGE": 0}
+
+
+def broker_url(redis_url: str) -> str:
+    """kombu's spelling of a Redis URL: a Unix socket is ``redis+socket://``."""
+    parts = urlsplit(redis_url)
+    if parts.scheme != "unix":
+        return redis_url
+    database_number = dict(pair.split("=", 1) for pair in parts.query.split("&") if "=" in pair).get("db", "0")
+    return f"redis+socket://{quote(parts.path)}?virtual_host={database_number}"
+
+
+def peppers(value: str) -> dict[int, bytes]:
+    """``1:hex,2:hex`` → version to bytes, the newest last."""
+    pairs = [item.partition(":") for item in value.split(",") if item]
+    return {int(version): bytes.fromhex(secret) for version, _, secret in pairs}

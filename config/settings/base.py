@@ -1,0 +1,142 @@
+"""Settings that hold everywhere; what differs stands in dev, test and prod."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from config import env, logs
+from config._present import present
+
+BASE_DIR = env.REPOSITORY
+VAR = Path(env.text("ALMANAC_VAR", str(BASE_DIR / "var")))
+STORAGE_ROOT = VAR / "storage"
+DEBUG = False
+SECRET_KEY = env.text("ALMANAC_SECRET_KEY")
+API_KEY_PEPPERS = env.peppers(env.text("ALMANAC_API_KEY_PEPPERS"))
+
+HOST = env.text("HOST", "127.0.0.1")
+PORT = env.number("PORT", 8000)
+BASE_DOMAIN = env.text("ALMANAC_BASE_DOMAIN", "localhost")
+SCHEME = env.choice("ALMANAC_SCHEME", "http", ("http", "https"))
+ALLOWED_HOSTS = [f".{BASE_DOMAIN}", "127.0.0.1", "[::1]", *filter(None, env.text("ALMANAC_HOSTS", "").split(","))]
+SIGNUP = env.choice("SIGNUP", "open", ("open", "invite", "closed"))
+READY_TENANTS = env.number("ALMANAC_READY_TENANTS", 2)
+
+SHARED_APPS = [
+    "apps.console",
+    "django_tenants",
+    "tenants",
+    "apps.core",
+    "apps.audit",
+    "apps.jobs",
+    "apps.accounts",
+    "apps.api_keys",
+    "apps.usage",
+    "apps.billing",
+    "apps.dashboard",
+    "django.contrib.contenttypes",
+    "django.contrib.auth",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.admin",
+    "django.contrib.humanize",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "rest_framework",
+]
+TENANT_APPS = ["apps.datasets", "apps.registry", "apps.training", "apps.forecasts", "apps.explanations"]
+INSTALLED_APPS = [*SHARED_APPS, *TENANT_APPS]
+TENANT_MODEL = "tenants.Tenant"
+TENANT_DOMAIN_MODEL = "tenants.Domain"
+TENANT_SYNC_ROUTER = "tenants.routers.SchemaRouter"
+DATABASE_ROUTERS = [TENANT_SYNC_ROUTER]
+
+MIDDLEWARE = [
+    "apps.core.middleware.RequestContextMiddleware",
+    "apps.core.middleware.ProblemMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "apps.core.middleware.ContentSecurityPolicyMiddleware",
+    "tenants.middleware.HostMiddleware",
+    "apps.api_keys.middleware.ApiKeyMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "apps.accounts.middleware.SessionScopeMiddleware",
+]
+MIDDLEWARE = [m for m in MIDDLEWARE if not m.startswith(("apps.", "tenants.")) or present(m.rpartition(".")[0])]
+ROOT_URLCONF = "config.urls_public"
+PUBLIC_URLCONF = "config.urls_public"
+TENANT_URLCONF = "config.urls_tenant"
+WSGI_APPLICATION = "config.wsgi.application"
+APPEND_SLASH = True
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                *(["apps.dashboard.context.shell"] if present("apps.dashboard.context") else []),
+            ],
+        },
+    }
+]
+
+AUTH_USER_MODEL = "accounts.User"
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+LOGIN_URL = "/login/"
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+CSRF_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_AGE = 14 * 24 * 3600
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+REDIS_URL = env.text("REDIS_URL")
+CELERY_BROKER_URL = env.broker_url(REDIS_URL)
+MLFLOW_TRACKING_URI = env.text("MLFLOW_TRACKING_URI", "")
+MLFLOW_ARTIFACT_ROOT = env.text("MLFLOW_ARTIFACT_ROOT", str(VAR / "mlflow"))
+
+STRIPE_API_KEY = env.text("STRIPE_API_KEY", "")
+STRIPE_WEBHOOK_SECRET = env.text("STRIPE_WEBHOOK_SECRET", "")
+STRIPE_API_BASE = env.text("STRIPE_API_BASE", "")
+STRIPE_SIMULATED = env.flag("STRIPE_SIMULATED")
+
+USE_TZ = True
+TIME_ZONE = "UTC"
+USE_I18N = False
+STATIC_URL = "/static/"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+STATIC_ROOT = VAR / "static"
+WHITENOISE_USE_FINDERS = True
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+DATA_UPLOAD_MAX_MEMORY_SIZE = 10 * 1024 * 1024
+MAX_UPLOAD_BYTES = env.number("ALMANAC_MAX_UPLOAD_BYTES", 200 * 1024 * 1024)
+SILENCED_SYSTEM_CHECKS: list[str] = []
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["apps.api_keys.authentication.ApiKeyAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["apps.api_keys.permissions.HasScope"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "EXCEPTION_HANDLER": "apps.core.problems.exception_handler",
+    "UNAUTHENTICATED_USER": None,
+}
+
+LOG_FORMAT = env.choice("ALMANAC_LOG_FORMAT", "console", ("console", "json"))
+LOGGING_CONFIG = None
+logs.configure(LOG_FORMAT, env.text("ALMANAC_LOG_LEVEL", "INFO"))

@@ -1,0 +1,16 @@
+"""The bare host: welcome, sign-up, log-in, the operator's console, Stripe's webhook, and the API."""
+
+from django.urls import include, path
+
+from apps.core import views as core
+from config._present import present
+from config.urls_api import urlpatterns as api
+
+urlpatterns = [
+    path("livez", core.livez, name="livez"),
+    path("readyz", core.readyz, name="readyz"),
+    *api,
+    *([path("", include("apps.accounts.urls"))] if present("apps.accounts.urls") else []),
+    *([path("billing/", include("apps.billing.urls_public"))] if present("apps.billing.urls_public") else []),
+    *([path("admin/", include("apps.console.urls"))] if present("apps.console.urls") else []),
+]

@@ -1,0 +1,72 @@
+"""Tenants, their host names and their limits: shared tables."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from django.db import models
+from django_tenants.models import DomainMixin, TenantMixin
+
+from apps.core.ids import new_id
+from apps.core.tenancy import TenantKey
+
+
+class TenantState(models.TextChoices):
+    """The life cycle: creating → ready (in the warm pool) → active ⇄ suspended → deleting → gone."""
+
+    CREATING = "creating"
+    READY = "ready"
+    ACTIVE = "active"
+    SUSPENDED = "suspended"
+    DELETING = "deleting"
+    GONE = "gone"
+
+
+class Tenant(TenantMixin):
+    """One customer. ``schema_name`` is also the name of its PostgreSQL role; neither ever changes."""
+
+    auto_create_schema = False
+    auto_drop_schema = False
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    slug = models.CharField(max_length=40, unique=True, null=True)
+    name = models.CharField(max_length=120, blank=True)
+    state = models.CharField(max_length=12, choices=TenantState, default=TenantState.CREATING, db_index=True)
+    suspended_reason = models.CharField(max_length=200, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    activated_at = models.DateTimeField(null=True)
+
+    objects: ClassVar[models.Manager[Tenant]]
+
+    class Meta:
+        ordering = ("slug",)
+
+    def __str__(self) -> str:
+        return self.slug or self.schema_name
+
+    @property
+    def key(self) -> TenantKey:
+        """How the tenant is named outside ORM code."""
+        return TenantKey(id=self.id, schema=self.schema_name)
+
+
+class Domain(DomainMixin):
+    """A host name that leads to a tenant."""
+
+    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="domains")
+
+    objects: ClassVar[models.Manager[Domain]]
+
+
+class TenantLimits(models.Model):
+    """What the tenant may use; written by billing and the operator, read by usage and jobs."""
+
+    tenant = models.OneToOneField(Tenant, primary_key=True, on_delete=models.CASCADE, related_name="limits")
+    plan = models.CharField(max_length=30)
+    forecast_points_per_month = models.BigIntegerField()
+    running_jobs = models.PositiveSmallIntegerField()
+    datasets = models.PositiveIntegerField()
+    rows = models.BigIntegerField()
+    updated_at = models.DateTimeField(auto_now=True)
+
+    objects: ClassVar[models.Manager[TenantLimits]]

@@ -1,0 +1,14 @@
+"""Periodic work of the tenants' life cycle."""
+
+from __future__ import annotations
+
+from celery import shared_task
+from django.conf import settings
+
+from tenants import provisioning
+
+
+@shared_task(name="tenants.refill")
+def refill() -> int:
+    """Keep the warm pool full."""
+    return provisioning.refill(size=settings.READY_TENANTS)

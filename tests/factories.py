@@ -1,0 +1,33 @@
+"""The cast: tenants acme and globex; alice owns acme, bob is a member, mallory belongs to globex."""
+
+from __future__ import annotations
+
+from django.db import connections
+
+from tenants import queries, services
+from tenants.models import Tenant
+
+KEPT = {"django_migrations", "django_content_type", "tenants_tenant", "tenants_domain", "tenants_tenantlimits"}
+
+
+def claim_tenant(slug: str) -> Tenant:
+    """A new active tenant from the warm pool."""
+    return services.claim(name=slug.title(), slug=slug)
+
+
+def tenant(slug: str) -> Tenant:
+    """A tenant that the session made."""
+    found = queries.find_by_slug(slug=slug)
+    assert found is not None
+    return found
+
+
+def empty_database() -> None:
+    """Empty every table but the tenants' own, as the owner; suspended tenants are active again."""
+    with connections["owner"].cursor() as cursor:
+        cursor.execute("SELECT schemaname, tablename FROM pg_tables WHERE schemaname = 'public' OR schemaname LIKE 't\\_%%'")
+        tables = [f'"{schema}"."{table}"' for schema, table in cursor.fetchall() if table not in KEPT]
+        cursor.execute(f"TRUNCATE {', '.join(tables)} CASCADE")
+        cursor.execute("DELETE FROM tenants_tenant WHERE slug NOT IN ('acme', 'globex') AND state <> 'ready'")
+        cursor.execute("UPDATE tenants_tenant SET state = 'active' WHERE slug IN ('acme', 'globex')")
+        cursor.execute("UPDATE tenants_tenantlimits SET plan = 'free', forecast_points_per_month = 10000, running_jobs = 1")
