@@ -1,0 +1,81 @@
+"""The text of a key: ``alm_live_<8 public id>_<27 secret><6 checksum>``, all base62.
+
+The public id names the key's row; the secret holds 160 random bits; the CRC-32 at the end lets a typing error be
+refused without a look-up and lets scanners recognise a key. Only an HMAC of the whole text is kept.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+import secrets
+import zlib
+from dataclasses import dataclass
+from typing import Final
+
+from django.conf import settings
+
+BASE62: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+PUBLIC_LENGTH: Final = 8
+SECRET_LENGTH: Final = 27  # 27 * log2(62) = 160.8 bits
+CHECKSUM_LENGTH: Final = 6  # 62 ** 6 > 2 ** 32
+PATTERN: Final = re.compile(r"alm_(?P<mode>live)_(?P<public>[0-9A-Za-z]{8})_[0-9A-Za-z]{33}", re.ASCII)
+LOOKS_LIKE_KEY: Final = re.compile(r"alm_(?:rk_)?(?:live|test)_[0-9A-Za-z]{8}")
+
+
+@dataclass(frozen=True, slots=True)
+class KeyText:
+    """A well-formed key."""
+
+    whole: str
+    public_id: str
+
+    def __repr__(self) -> str:
+        return f"KeyText(alm_live_{self.public_id}_…)"
+
+
+def generate() -> KeyText:
+    """A new key out of the operating system's randomness."""
+    public_id = _random(PUBLIC_LENGTH)
+    body = f"alm_live_{public_id}_{_random(SECRET_LENGTH)}"
+    return KeyText(whole=body + checksum(body), public_id=public_id)
+
+
+def parse(text: str) -> KeyText | None:
+    """The key that ``text`` is, or None if its form or checksum is wrong; needs no look-up."""
+    match = PATTERN.fullmatch(text)
+    if match is None or checksum(text[:-CHECKSUM_LENGTH]) != text[-CHECKSUM_LENGTH:]:
+        return None
+    return KeyText(whole=text, public_id=match["public"])
+
+
+def checksum(body: str) -> str:
+    """CRC-32 of ``body`` as 6 base62 digits; differs for any change within 32 successive bits."""
+    number = zlib.crc32(body.encode("ascii"))
+    digits = []
+    for _ in range(CHECKSUM_LENGTH):
+        number, digit = divmod(number, 62)
+        digits.append(BASE62[digit])
+    return "".join(reversed(digits))
+
+
+def newest_pepper() -> int:
+    """The version of the pepper that new keys are kept under."""
+    return max(settings.API_KEY_PEPPERS)
+
+
+def digest(key: KeyText, pepper: int) -> str | None:
+    """HMAC-SHA-256 of the key under that version of the pepper, in hex; None if that version is no longer held."""
+    secret = settings.API_KEY_PEPPERS.get(pepper)
+    return hmac.new(secret, key.whole.encode(), hashlib.sha256).hexdigest() if secret else None
+
+
+def matches(key: KeyText, pepper: int, kept: str) -> bool:
+    """Whether ``key`` is the one whose digest was kept; takes the same time wherever they differ."""
+    computed = digest(key, pepper)
+    return computed is not None and hmac.compare_digest(computed, kept)
+
+
+def _random(length: int) -> str:
+    return "".join(secrets.choice(BASE62) for _ in range(length))
