@@ -21,12 +21,16 @@ VECTORS = 5
 
 @dataclass(frozen=True)
 class Chosen:
-    """The selected forecaster fitted on all points, and the seasonal naive where it needs a stand-in."""
+    """The selected forecaster fitted on all points, and the seasonal naive where it needs a stand-in.
+
+    `served` bool[S] says which series the selected one serves; None means all.
+    """
 
     name: str
     label: str
     fitted: Fitted
     stand_in: Fitted | None
+    served: NDArray[np.bool_] | None = None
 
     @property
     def members(self) -> list[Fitted]:
@@ -88,9 +92,9 @@ def _meta(
 def _arrays(panel: Panel, spec: TrainSpec, chosen: Chosen, pool: Pool) -> dict[str, NDArray[Any]]:
     tails = chosen.fitted.tails
     weights = np.zeros((len(panel), len(chosen.members)))
-    weights[:, 0] = chosen.fitted.state.fitted
-    if chosen.stand_in is not None:
-        weights[:, 1] = ~chosen.fitted.state.fitted
+    weights[:, 0] = 1.0 if chosen.served is None else chosen.served
+    if chosen.served is not None:
+        weights[:, 1] = ~chosen.served
     arrays: dict[str, NDArray[Any]] = {
         "weights": weights,
         "scales": backtest.scales(panel),

@@ -11,7 +11,7 @@ import numpy as np
 from apps.engine import backtest, bundle, errors, intervals
 from apps.engine.backtest import Outcome, Window
 from apps.engine.contracts import Candidate, Progress, TrainResult, TrainSpec
-from apps.engine.forecasters import NAIVE, FitContext, Fitted, Forecaster, choose
+from apps.engine.forecasters import NAIVE, FitContext, Forecaster, choose
 from apps.engine.packing import Chosen, pack_model
 from apps.engine.panel import Floats, Panel, fill_gaps
 
@@ -189,26 +189,27 @@ def _fit_best(
         if trial.line.error is not None:
             continue
         try:
-            fitted = trial.forecaster.fit(panel, context)
-            naive = _stand_in(fitted, panel, context, notes, flags)
+            chosen = _chosen(trial.forecaster, panel, context, notes, flags)
         except Exception as error:  # noqa: BLE001 - see _try
             trials[i] = replace(trial, line=replace(trial.line, error=_words(error)))
             continue
         trials[i] = replace(trial, line=replace(trial.line, selected=True))
-        return Chosen(trial.forecaster.name, trial.forecaster.label, fitted, naive), trials
+        return chosen, trials
     raise errors.NothingFitted(forecaster="Every candidate", series=len(panel), reason=str(trials[0].line.error))
 
 
-def _stand_in(fitted: Fitted, panel: Panel, context: FitContext, notes: list[str], flags: Flags) -> Fitted | None:
-    """The seasonal naive for the series the chosen forecaster cannot take or gives no finite value for."""
-    missing = np.flatnonzero(~np.isfinite(backtest.predict_all(fitted, context.horizon)).all(axis=1))
-    if not len(missing):
-        return None
-    fitted.state.fitted[missing] = False
-    for row in missing:
+def _chosen(forecaster: Forecaster, panel: Panel, context: FitContext, notes: list[str], flags: Flags) -> Chosen:
+    """The forecaster fitted on everything, with the seasonal naive for series it cannot take or gives nothing finite for."""
+    fitted = forecaster.fit(panel, context)
+    served = np.isfinite(backtest.predict_all(fitted, context.horizon)).all(axis=1)
+    if served.all():
+        return Chosen(forecaster.name, forecaster.label, fitted, None)
+    for row in np.flatnonzero(~served):
         flags.setdefault(panel.series_ids[row], []).append("fallback_naive")
-    notes.append(f"{len(missing)} of {len(panel)} series are served by the seasonal naive: the chosen model cannot take them.")
-    return choose((NAIVE,))[0].fit(panel, context)
+    count = int((~served).sum())
+    notes.append(f"{count} of {len(panel)} series are served by the seasonal naive: the chosen model cannot take them.")
+    naive = choose((NAIVE,))[0].fit(panel, context)
+    return Chosen(forecaster.name, forecaster.label, fitted, naive, served)
 
 
 def _stacked(scores: list[Floats], horizon: int) -> Floats:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from apps.engine import errors
+from apps.engine.forecasters.auto_ets import AutoETS
 from apps.engine.forecasters.base import FitContext, Fitted, Forecaster
+from apps.engine.forecasters.lightgbm_global import LightGBMGlobal
 from apps.engine.forecasters.seasonal_naive import SeasonalNaive
+from apps.engine.forecasters.theta import Theta
 
 NAIVE = SeasonalNaive.name
 
@@ -12,6 +15,9 @@ REGISTRY: dict[str, Forecaster] = {
     forecaster.name: forecaster
     for forecaster in (
         SeasonalNaive(),
+        AutoETS(),
+        Theta(),
+        LightGBMGlobal(),
     )
 }  # fmt: skip
 

@@ -1,0 +1,175 @@
+"""AutoETS: exponential smoothing per series, form chosen by AICc, estimated by statsforecast.
+
+The form is searched step by step (season, then trend, then error: six to eight of the fifteen admissible forms), once at a panel's
+earliest cutoff; later cutoffs of the same backtest re-estimate the found form. A series is read from its last
+POINTS_KEPT points or ten seasons, which is where its smoothed state comes from. Seasons longer than LONGEST_SEASON are taken out beforehand
+by classical decomposition, because a state for each of their positions cannot be estimated.
+"""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from apps.engine.forecasters.base import Estimate, FitContext, Forecaster
+from apps.engine.intervals import normal_width
+from apps.engine.metrics import naive_scale
+from apps.engine.panel import Floats, Panel
+from apps.engine.seasonality import Adjusted, adjust
+from apps.engine.serving.predictors import ADDITIVE, MULTIPLICATIVE, NONE, combine, cycle
+from apps.engine.serving.state import State
+
+LONGEST_SEASON = 13
+POINTS_KEPT = 150
+SIGMA_LEVEL = 68
+
+
+@dataclass(frozen=True)
+class Smoothed:
+    """One series' end state: what the predictor needs, plus the form ("MAdM") and its own sigma f8[H]."""
+
+    form: str
+    level: float
+    slope: float
+    phi: float
+    season: Floats
+    season_kind: int
+    sigma: Floats
+
+
+class AutoETS(Forecaster):
+    """Exponential smoothing, form chosen per series."""
+
+    name = "auto_ets"
+    label = "AutoETS"
+    min_points = 8
+
+    def _fit(self, panel: Panel, context: FitContext) -> Estimate:
+        import statsforecast.ets  # noqa: F401 - imported once, before the loop, because it takes seconds
+
+        season = panel.frequency.season_length
+        found: dict[int, Smoothed] = {}
+        reasons: dict[str, str] = {}
+        for s, series_id in enumerate(panel.series_ids):
+            try:
+                found[s] = smooth(panel.series(s), season, context.horizon, context.hints.get(series_id))
+            except NoForm as error:
+                reasons[series_id] = str(error)
+        hints = {panel.series_ids[s]: one.form for s, one in found.items()}
+        return Estimate(_state(found, len(panel), context.horizon), reasons, hints)
+
+
+class NoForm(Exception):
+    """No form of exponential smoothing could be estimated for a series."""
+
+
+def smooth(y: Floats, season: int, horizon: int, hint: str | None = None) -> Smoothed:
+    """Choose and estimate a form for one series; raises NoForm when it is too short or nothing converges."""
+    if len(y) < AutoETS.min_points:
+        raise NoForm(f"it has {len(y)} points, {AutoETS.min_points} are needed")
+    y = y[-max(POINTS_KEPT, 10 * season) :]
+    if np.ptp(y) == 0:
+        return Smoothed("ANN", float(y[-1]), 0.0, 1.0, np.zeros(1), NONE, np.full(horizon, 0.0))
+    adjusted = adjust(y, season) if season > LONGEST_SEASON else Adjusted(y, np.zeros(1), NONE)
+    m = 1 if season > LONGEST_SEASON else season
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        form, model = _search(adjusted.values, m, hint)
+        return _end_state(form, model, adjusted, horizon, naive_scale(y, season))
+
+
+def _search(y: Floats, m: int, hint: str | None) -> tuple[str, dict[str, Any]]:
+    tried: dict[str, dict[str, Any] | None] = {}
+
+    def best(forms: list[str]) -> str | None:
+        for form in forms:
+            if form not in tried:
+                tried[form] = _estimate(y, m, form)
+        usable = [f for f in forms if tried[f] is not None]
+        return min(usable, key=lambda f: float(_model(tried, f)["aicc"])) if usable else None
+
+    if hint is not None and best([hint]) is not None:
+        return hint, _model(tried, hint)
+    positive = bool(y.min() > 0)
+    form = best(["ANN", *(["ANA"] if m > 1 else []), *(["MNM"] if m > 1 and positive else [])])
+    if form is None:
+        raise NoForm("no form of exponential smoothing could be estimated")
+    error, season = form[0], form[-1]
+    form = best([form, f"{error}A{season}", f"{error}Ad{season}"]) or form
+    if positive and season != "M":
+        form = best([form, f"M{form[1:]}"]) or form
+    return form, _model(tried, form)
+
+
+def _model(tried: dict[str, dict[str, Any] | None], form: str) -> dict[str, Any]:
+    model = tried[form]
+    assert model is not None
+    return model
+
+
+def _estimate(y: Floats, m: int, form: str) -> dict[str, Any] | None:
+    """statsforecast's model of one form such as "AAdN"; None when it cannot be estimated."""
+    from statsforecast.ets import ets_f
+
+    try:
+        model: dict[str, Any] = ets_f(y, m=m, model=form[0] + form[1] + form[-1], damped="d" in form)
+    except Exception:  # noqa: BLE001 - it raises bare Exceptions for tiny data and parameters out of range
+        return None
+    states = np.asarray(model["states"])
+    usable = states.ndim == 2 and np.isfinite(states[-1]).all() and np.isfinite(model["aicc"])
+    return model if usable else None
+
+
+def _end_state(form: str, model: dict[str, Any], adjusted: Adjusted, horizon: int, scale: float) -> Smoothed:
+    last = np.asarray(model["states"][-1], np.float64)
+    trend, damped = form[1] == "A", "d" in form
+    season, kind = adjusted.ahead, adjusted.kind
+    if form[-1] != "N":
+        season, kind = last[1 + trend :][::-1].copy(), ADDITIVE if form[-1] == "A" else MULTIPLICATIVE
+    sigma = _sigma(model, horizon, scale)
+    if adjusted.kind == MULTIPLICATIVE:
+        sigma = sigma * cycle(adjusted.ahead[None, :], horizon)[0]
+    smoothed = Smoothed(
+        form, float(last[0]), float(last[1]) if trend else 0.0, float(model["par"][3]) if damped else 1.0, season, kind, sigma
+    )
+    if not np.isfinite(_forecast(smoothed, horizon)).all():
+        raise NoForm("its forecasts are not finite")
+    return smoothed
+
+
+def _forecast(one: Smoothed, horizon: int) -> Floats:
+    base = one.level + one.slope * np.cumsum(one.phi ** np.arange(1, horizon + 1))
+    return combine(base[None, :], cycle(one.season[None, :], horizon), np.asarray([one.season_kind]))[0]
+
+
+def _sigma(model: dict[str, Any], horizon: int, scale: float) -> Floats:
+    """The model's own standard deviations; a random walk's where its formula gives none."""
+    from statsforecast.ets import forecast_ets
+
+    band = forecast_ets(model, horizon, level=[SIGMA_LEVEL])
+    sigma = (band[f"hi-{SIGMA_LEVEL}"] - band[f"lo-{SIGMA_LEVEL}"]) / (2 * normal_width(SIGMA_LEVEL))
+    walk = scale * np.sqrt(np.arange(1, horizon + 1))
+    return np.where(np.isfinite(sigma), sigma, walk)
+
+
+def _state(found: dict[int, Smoothed], series: int, horizon: int) -> State:
+    width = max((len(one.season) for one in found.values()), default=1)
+    arrays: dict[str, Any] = {
+        "level": np.zeros(series),
+        "slope": np.zeros(series),
+        "phi": np.ones(series),
+        "season": np.zeros((series, width)),
+        "season_kind": np.zeros(series, np.int8),
+        "sigma": np.zeros((series, horizon)),
+    }
+    forms = [""] * series
+    for s, one in found.items():
+        forms[s] = one.form
+        for name in ("level", "slope", "phi", "season_kind", "sigma"):
+            arrays[name][s] = getattr(one, name)
+        arrays["season"][s] = np.resize(one.season, width)
+    fitted = np.isin(np.arange(series), list(found))
+    return State("ets", fitted, {"forms": forms}, arrays)
