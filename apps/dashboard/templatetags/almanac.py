@@ -1,0 +1,49 @@
+"""Filters that the pages share: numbers and durations as people read them."""
+
+from __future__ import annotations
+
+import math
+
+from django import template
+
+register = template.Library()
+_STEPS = ((1e9, "G"), (1e6, "M"), (1e4, "k"))
+
+
+@register.filter
+def number(value: object) -> str:
+    """Four significant digits with thousands separated: ``12,840``, ``0.7421``; a dash for None and NaN."""
+    if not isinstance(value, int | float) or math.isnan(value):
+        return "–"
+    size = abs(value)
+    if size >= 1000 or value == int(value):
+        return f"{value:,.0f}"
+    return f"{value:.1f}" if size >= 100 else f"{value:.4g}"
+
+
+@register.filter
+def compact(value: object) -> str:
+    """A count in the room of a tile: ``9,870``, ``12.4k``, ``3.1M``."""
+    if not isinstance(value, int | float):
+        return "–"
+    for step, suffix in _STEPS:
+        if abs(value) >= step:
+            return f"{value / (1e3 if suffix == 'k' else step):.1f}".removesuffix(".0") + suffix
+    return number(value)
+
+
+@register.filter
+def duration(seconds: object) -> str:
+    """``0.4 s``, ``42 s``, ``3 min 05 s``, ``2 h 10 min``; a dash for None."""
+    if not isinstance(seconds, int | float):
+        return "–"
+    if seconds < 60:
+        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest:02d} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+@register.filter
+def percent(share: object) -> str:
+    """A share of one as ``28 %``; a dash for None."""
+    return f"{share * 100:.0f} %" if isinstance(share, int | float) else "–"
