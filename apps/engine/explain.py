@@ -1,0 +1,209 @@
+"""Why a forecast is what it is: parts in the data's units that add up to it.
+
+Trees are explained with shap.TreeExplainer; the other models by their own components.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from apps.engine import errors
+from apps.engine.features import STEP_NAMES, FeatureSpec
+from apps.engine.serving.covariates import Request, future_values
+from apps.engine.serving.loaded import LoadedBundle, load_bundle
+from apps.engine.serving.predictors import (
+    MULTIPLICATIVE,
+    DynamicTheta,
+    ExponentialSmoothing,
+    GlobalTrees,
+    SeasonalNaive,
+)
+from apps.engine.serving.state import Floats, Predictor
+
+SHAP = "shap.TreeExplainer"
+COMPONENTS = "components"
+GROUPS = {
+    "mean_long": ("recent_level", "recent level"),
+    "mean_short": ("recent_level", "recent level"),
+    "spread": ("recent_variability", "recent variability"),
+    "trend": ("recent_trend", "recent trend"),
+    "step": ("step", "how far ahead"),
+}
+
+
+class Part(NamedTuple):
+    """One addend of a forecast, in units of the data; `name` is stable, `label` for people."""
+
+    name: str
+    label: str
+    value: float
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """`base` plus the parts' values is `prediction` (to 1e-6 of its size), all in units of the data.
+
+    `method` is "shap.TreeExplainer" or "components"; `inputs` gives, per part name, the value the model saw where there is
+    a single one; parts are ordered by size, a bound last.
+    """
+
+    series_id: str
+    step: int
+    ds: str
+    base: float
+    parts: list[Part]
+    prediction: float
+    method: str
+    base_label: str
+    inputs: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class _Pieces:
+    base: float
+    parts: list[Part]
+    method: str
+    base_label: str
+    inputs: dict[str, float] = field(default_factory=dict)
+
+
+def explain(
+    bundle_bytes: bytes, series_id: str, step: int, seed: int = 0, future: Request | None = None
+) -> Explanation:
+    """Explain the forecast of `series_id` for `step` (1 = the first after the data).
+
+    `future` is the covariates the forecast was asked with. `seed` is kept for explainers that sample; these do not.
+    Raises UnknownSeries, InvalidHorizon, InvalidCovariate, BundleDamaged.
+    """
+    del seed
+    loaded = load_bundle(bundle_bytes)
+    horizon = loaded.meta.horizon_max if future else step
+    prediction = loaded.predict([series_id], horizon, (), future)
+    if not 1 <= step <= horizon:
+        raise errors.InvalidHorizon(horizon=step, horizon_max=loaded.meta.horizon_max)
+    row = loaded.rows[series_id]
+    total = float(prediction.mean[0, step - 1])
+    pieces = _weighted(loaded, row, step, _covariates(loaded, row, series_id, horizon, future))
+    parts = sorted(pieces.parts, key=lambda part: -abs(part.value))
+    bound = total - pieces.base - sum(part.value for part in parts)
+    if abs(bound) > 1e-9 * max(abs(total), abs(pieces.base), 1e-300):
+        parts.append(Part("bound", f"kept at the lower bound of {loaded.lower[row]:g}", bound))
+    ds = str(prediction.ds[0][step - 1])
+    return Explanation(series_id, step, ds, pieces.base, parts, total, pieces.method, pieces.base_label, pieces.inputs)
+
+
+def _covariates(
+    loaded: LoadedBundle, row: int, series_id: str, horizon: int, future: Request | None
+) -> dict[str, Floats]:
+    values, _ = future_values(loaded.tails, loaded.meta.covariates, np.asarray([row]), [series_id], horizon, future)
+    return {name: block[0] for name, block in values.items()}
+
+
+def _weighted(loaded: LoadedBundle, row: int, step: int, future: dict[str, Floats]) -> _Pieces:
+    """The members' pieces mixed by their weights; a single member's as they are."""
+    used = [(float(w), m) for w, m in zip(loaded.weights[row], loaded.members, strict=True) if w > 0]
+    pieces = [(w, EXPLAINERS[type(m)](m, row, step, future)) for w, m in used]
+    if len(pieces) == 1:
+        return pieces[0][1]
+    base = sum(w * p.base for w, p in pieces)
+    parts = [Part(f"{i}.{q.name}", q.label, w * q.value) for i, (w, p) in enumerate(pieces) for q in p.parts]
+    method = SHAP if any(p.method == SHAP for _, p in pieces) else COMPONENTS
+    return _Pieces(base, parts, method, "weighted mean of the members' base values")
+
+
+def _naive(member: Any, row: int, step: int, future: dict[str, Floats]) -> _Pieces:  # noqa: ARG001
+    frequency = member.tails.frequency
+    tail = member.tails.series(row)
+    season = frequency.season_length if len(tail) >= frequency.season_length else 1
+    value = float(np.resize(tail[-season:], step)[-1])
+    mean = float(tail[-season:].mean())
+    back = season * -(-step // season) if season > 1 else step
+    label = f"difference of the value {_ago(back, frequency.unit)}"
+    return _Pieces(mean, [Part("last_season", label, value - mean)], COMPONENTS, "mean of the last season")
+
+
+def _smoothing(member: Any, row: int, step: int, future: dict[str, Floats]) -> _Pieces:  # noqa: ARG001
+    level, slope, season = (float(block[0, -1]) for block in member.components(np.asarray([row]), step))
+    kind = int(member.state.arrays["season_kind"][row])
+    parts = [Part("trend", "trend", slope), *_season_part(level + slope, season, kind)]
+    return _Pieces(level, parts, COMPONENTS, "smoothed level")
+
+
+def _theta(member: Any, row: int, step: int, future: dict[str, Floats]) -> _Pieces:  # noqa: ARG001
+    level, drift, season = (float(block[0, -1]) for block in member.components(np.asarray([row]), step))
+    kind = int(member.state.arrays["season_kind"][row])
+    parts = [Part("drift", "long-run drift line", drift), *_season_part(level + drift, season, kind)]
+    return _Pieces(level, parts, COMPONENTS, "smoothed level")
+
+
+def _season_part(base: float, season: float, kind: int) -> list[Part]:
+    if kind == 0:
+        return []
+    return [Part("season", "season", base * (season - 1.0) if kind == MULTIPLICATIVE else season)]
+
+
+def _trees(member: Any, row: int, step: int, future: dict[str, Floats]) -> _Pieces:
+    horizon = max(step, *(len(block) for block in future.values())) if future else step
+    made = member.design(row, horizon, future)
+    anchor, scale = float(made.anchor[0]), float(made.scale[0])
+    contributions, expected = _shap(member.state.text, made.x[step - 1 : step])
+    parts: dict[str, Part] = {}
+    inputs: dict[str, float] = {}
+    for name, seen, value in zip(member.spec.names, made.x[step - 1], contributions, strict=True):
+        key, label = _group(member.spec, name, step)
+        before = parts[key].value if key in parts else 0.0
+        parts[key] = Part(key, label, before + scale * float(value))
+        if key == name and np.isfinite(seen):
+            inputs[key] = _seen(member.spec, name, float(seen), anchor, scale, future, step)
+    return _Pieces(anchor + scale * expected, list(parts.values()), SHAP, "level of the last season", inputs)
+
+
+def _shap(text: str, row: Floats) -> tuple[Floats, float]:
+    """SHAP values f8[F] of one row and the expected value, both in the model's scaled units."""
+    import warnings
+
+    import lightgbm
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import shap
+
+        explainer = shap.TreeExplainer(lightgbm.Booster(model_str=text))
+        values = np.asarray(explainer.shap_values(row), np.float64).reshape(-1)
+    return values, float(np.ravel(explainer.expected_value)[0])
+
+
+def _group(spec: FeatureSpec, name: str, step: int) -> tuple[str, str]:
+    """The part a feature belongs to: single lags beyond the latest are one part, so are the recent means."""
+    if name.startswith("lag_") and name != "lag_0":
+        return "recent_values", "values before the latest"
+    if name.startswith("season_"):
+        back = spec.season * (-(-step // spec.season) + int(name[7:]) - 1)
+        return name, f"value {_ago(back, spec.unit)}"
+    return GROUPS.get(name, (name, spec.label(name)))
+
+
+def _seen(
+    spec: FeatureSpec, name: str, seen: float, anchor: float, scale: float, future: dict[str, Floats], step: int
+) -> float:
+    """A feature's value as people know it: lags in units of the data, covariates as given."""
+    if name.startswith("x_"):
+        return float(future[name[2:]][step - 1])
+    return anchor + scale * seen if name.startswith(("lag_", "season_")) else seen
+
+
+def _ago(steps: int, unit: str) -> str:
+    word = STEP_NAMES.get(unit, "step")
+    return f"{steps} {word}{'s' if steps != 1 else ''} before"
+
+
+EXPLAINERS: dict[type[Predictor], Callable[[Any, int, int, dict[str, Floats]], _Pieces]] = {
+    SeasonalNaive: _naive,
+    ExponentialSmoothing: _smoothing,
+    DynamicTheta: _theta,
+    GlobalTrees: _trees,
+}
