@@ -16,7 +16,8 @@ _PAGES = {
     "api-keys/": ("apps.api_keys.urls",),
     "usage/": ("apps.usage.urls",),
     "plan/": ("apps.billing.urls",),
-    "jobs/": ("apps.jobs.urls",),
+    "jobs/": ("apps.dashboard.urls_jobs",),
+    "audit/": ("apps.dashboard.urls_audit",),
 }
 
 urlpatterns = [

@@ -1,0 +1,107 @@
+"""What ``templates/shell.html`` draws around every page of a tenant."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final, cast
+
+from django.http import HttpRequest
+from django.urls import NoReverseMatch, reverse
+from django.utils.functional import SimpleLazyObject
+
+from apps.accounts import hosts
+from apps.accounts.http import TenantRequest
+from apps.usage import queries as usage
+from tenants import queries as tenants
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line of the side navigation: shown to roles that have ``permission``."""
+
+    label: str
+    url_name: str
+    icon: str
+    permission: str
+    group: str = ""
+
+
+NAVIGATION: Final = (
+    Entry("Overview", "dashboard:overview", "overview", "tenant:read"),
+    Entry("Data sets", "datasets:list", "datasets", "datasets:read", "Forecasting"),
+    Entry("Models", "registry:list", "models", "models:read", "Forecasting"),
+    Entry("Forecasts", "forecasts:list", "forecasts", "forecasts:read", "Forecasting"),
+    Entry("Jobs", "jobs:list", "jobs", "jobs:read", "Forecasting"),
+    Entry("API keys", "api_keys:list", "keys", "keys:manage", "Company"),
+    Entry("Usage", "usage:overview", "usage", "usage:read", "Company"),
+    Entry("Plan", "billing:plan", "plan", "billing:read", "Company"),
+    Entry("Audit log", "audit:list", "audit", "audit:read", "Company"),
+)
+SECTIONS: Final = {"/training/": "/datasets/", "/explanations/": "/forecasts/"}
+
+
+def shell(request: HttpRequest) -> dict[str, Any]:
+    """``shell`` for requests of a tenant's members, nothing for others; queried only when drawn."""
+    if getattr(request, "membership", None) is None:
+        return {}
+    return {"shell": SimpleLazyObject(lambda: _shell(cast("TenantRequest", request)))}
+
+
+def _shell(request: TenantRequest) -> dict[str, Any]:
+    quota = usage.get_quota()
+    plan_url = _plan_url(request)
+    return {
+        "tenant_name": request.tenant.name,
+        "slug": request.tenant.slug,
+        "plan": tenants.get_limits(tenant_id=request.tenant.id).plan.capitalize(),
+        "role": request.membership.role,
+        "user_email": request.user.email,
+        "nav": navigation(request.path, request.permissions),
+        "quota": quota,
+        "banner": banner(quota, plan_url),
+        "plan_url": plan_url,
+        "tenants_url": hosts.bare_url(request, "/tenants/", all="1"),
+    }
+
+
+def navigation(path: str, permissions: frozenset[str]) -> list[dict[str, Any]]:
+    """The entries that these permissions open, the one that ``path`` lies under marked active."""
+    entries = [(entry, address(entry.url_name)) for entry in NAVIGATION if entry.permission in permissions]
+    here = _section(path)
+    return [
+        {"label": entry.label, "icon": entry.icon, "group": entry.group, "url": url, "active": url == here}
+        for entry, url in entries
+        if url
+    ]
+
+
+def banner(quota: usage.Quota, plan_url: str) -> dict[str, str] | None:
+    """The line above a page when the month's points run out, or have."""
+    if quota.state == "ok":
+        return None
+    action = {"url": plan_url, "action": "See the plans"}
+    if quota.state == "hard_exceeded":
+        text = "This month's forecast points are used up: further calls are refused."
+        return {"level": "error", "text": text, **action}
+    return {
+        "level": "warning",
+        "text": f"{quota.share:.0%} of this month's forecast points are used.",
+        **action,
+    }
+
+
+def address(url_name: str, *arguments: str) -> str:
+    """The path of a page, or '' where the part that would serve it is left out (billing may be)."""
+    try:
+        return reverse(url_name, args=arguments)
+    except NoReverseMatch:
+        return ""
+
+
+def _plan_url(request: TenantRequest) -> str:
+    return address("billing:plan") if "billing:read" in request.permissions else ""
+
+
+def _section(path: str) -> str:
+    first = f"/{path.strip('/').split('/')[0]}/" if path != "/" else "/"
+    return SECTIONS.get(first, first)

@@ -1,0 +1,76 @@
+"""Pages that belong to no single app: the overview and the audit log."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.paginator import Paginator
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_GET
+
+from apps.accounts.permissions import require
+from apps.api_keys import queries as api_keys
+from apps.audit import queries as audit
+from apps.core.ids import public_id
+from apps.dashboard.context import address
+from apps.jobs import queries as jobs
+from apps.usage import queries as usage
+
+LATEST = 6
+PAGE = 50
+
+
+@require_GET
+@require("tenant:read")
+def overview(request: HttpRequest) -> HttpResponse:
+    """Where the company stands: first steps, this month's use, latest jobs and forecasts."""
+    month = usage.month_summary()
+    counts = _counts()
+    events = usage.list_events(kind=usage.FORECAST_POINTS)[:LATEST]
+    context = {
+        "steps": first_steps(counts, called=month.calls > 0),
+        "counts": counts,
+        "month": month,
+        "quota": month.quota,
+        "resets": month.quota.resets_at.strftime("%-d %B"),
+        "open_jobs": jobs.count_open(),
+        "jobs": jobs.list_jobs()[:LATEST],
+        "events": [{"id": public_id("fc", event.id), "event": event} for event in events],
+        "chart": _bars(usage.daily_series()),
+    }
+    return render(request, "dashboard/overview.html", context)
+
+
+@require_GET
+@require("audit:read")
+def audit_list(request: HttpRequest) -> HttpResponse:
+    """The audit log, newest first, with a search over actor, object, action and request id."""
+    search, action = request.GET.get("search", "").strip()[:200], request.GET.get("action", "")[:60]
+    events = audit.list_events(search=search.replace("\0", ""), action=action.replace("\0", ""))
+    page = Paginator(events, PAGE).get_page(request.GET.get("page"))
+    return render(request, "dashboard/audit.html", {"page": page, "search": search, "action": action})
+
+
+def first_steps(counts: dict[str, int], *, called: bool) -> list[dict[str, Any]]:
+    """What leads from data to a forecast in a program, with what is done; empty when all is."""
+    steps = [
+        ("Bring a data set", "Upload a CSV, or load a demo.", "datasets:list", counts["datasets"] > 0),
+        ("Train a model", "Open the data set and press Train.", "datasets:list", counts["models"] > 0),
+        ("Make an API key", "One for each program.", "api_keys:list", counts["keys"] > 0),
+        ("Ask for a forecast", "The model's page has a curl that works.", "registry:list", called),
+    ]
+    rows = [
+        {"label": label, "text": text, "url": address(name), "done": done}
+        for label, text, name, done in steps
+    ]
+    return [] if all(row["done"] for row in rows) else rows
+
+
+def _counts() -> dict[str, int]:
+    return {"datasets": 0, "models": 0, "keys": api_keys.count_valid()}
+
+
+def _bars(days: list[usage.Usage]) -> dict[str, Any]:
+    points = {"name": "Forecast points", "values": [day.points for day in days]}
+    return {"labels": [day.label for day in days], "series": [points], "unit": "points"}
