@@ -29,7 +29,10 @@ test: install-dev ## Run all the tests (ARGS='-k name' chooses)
 	@exec $(RUN) -m pytest $(ARGS)
 
 check: install-dev ## Run the linters, type checks, import contracts and migration check
-	@exec $(RUN) -m deploy.checks
+	$(RUN) -m ruff check .
+	$(RUN) -m mypy
+	.venv/bin/lint-imports
+	DJANGO_SETTINGS_MODULE=config.settings.test $(RUN) manage.py makemigrations --check --dry-run
 
 lock: install-dev ## Lock the packages of requirements/*.in again, with hashes
 	$(COMPILE) requirements/base.in -o requirements/base.txt

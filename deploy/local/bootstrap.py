@@ -25,7 +25,7 @@ class Problem(Exception):
 
 
 def main(which: str) -> None:
-    """Install the lock `base` or `dev`, unless that is done already; who has `dev`, which holds `base`, keeps it."""
+    """Install the lock `base` or `dev` unless that is done; who has `dev`, which holds `base`, keeps it."""
     installed = read_stamp()
     which = "dev" if installed.get("lock") == "dev" else which
     if is_current(installed, which):

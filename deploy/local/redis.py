@@ -72,7 +72,7 @@ def prepare(server: Server, *, durable: bool = True) -> None:
         'save ""',
         "maxmemory 256mb",
         "maxmemory-policy noeviction",
-        "databases 4",
+        "databases 32",
         "loglevel notice",
     ]
     server.configuration.write_text("\n".join(lines) + "\n")
