@@ -28,6 +28,9 @@ def empty_database() -> None:
         cursor.execute("SELECT schemaname, tablename FROM pg_tables WHERE schemaname = 'public' OR schemaname LIKE 't\\_%%'")
         tables = [f'"{schema}"."{table}"' for schema, table in cursor.fetchall() if table not in KEPT]
         cursor.execute(f"TRUNCATE {', '.join(tables)} CASCADE")
+        others = "SELECT id FROM tenants_tenant WHERE slug NOT IN ('acme', 'globex') AND state <> 'ready'"
+        cursor.execute(f"DELETE FROM tenants_domain WHERE tenant_id IN ({others})")
+        cursor.execute(f"DELETE FROM tenants_tenantlimits WHERE tenant_id IN ({others})")
         cursor.execute("DELETE FROM tenants_tenant WHERE slug NOT IN ('acme', 'globex') AND state <> 'ready'")
         cursor.execute("UPDATE tenants_tenant SET state = 'active' WHERE slug IN ('acme', 'globex')")
         cursor.execute("UPDATE tenants_tenantlimits SET plan = 'free', forecast_points_per_month = 10000, running_jobs = 1")

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from django.core.exceptions import ImproperlyConfigured
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
-from rest_framework.views import APIView
 
 from apps.api_keys import scopes
 from apps.api_keys.errors import KeyMissing, ScopeMissing
 from apps.api_keys.principal import Principal
+
+if TYPE_CHECKING:  # the settings name HasScope, so DRF imports this module while it makes APIView
+    from rest_framework.views import APIView
 
 
 class HasKey(BasePermission):

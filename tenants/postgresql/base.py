@@ -24,7 +24,7 @@ class DatabaseWrapper(django_tenants.DatabaseWrapper):
     """django-tenants' wrapper with its session-level ``SET search_path`` replaced by the transaction's scope."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        self._pinned: Scope | None = None  # the scope that the open transaction began with
+        self._pinned: tuple[Any, Scope] | None = None  # the program's open transaction, and the scope it began with
         self._sent: Scope | None = None  # the scope that PostgreSQL has for the open transaction
         self._unscoped = False
         super().__init__(*args, **kwargs)
@@ -41,10 +41,12 @@ class DatabaseWrapper(django_tenants.DatabaseWrapper):
         database = str(self.settings_dict["NAME"])
         if self.get_autocommit():
             return prefix(wanted, database)
-        if self._in_program_transaction():
-            self._pinned = self._pinned or wanted
-            if self._pinned != wanted:
-                raise ScopeError(f"the transaction belongs to {self._pinned}, the code now runs for {wanted}")
+        block = next((block for block in self.atomic_blocks if not block._from_testcase), None)
+        if block is not None:
+            if self._pinned is None or self._pinned[0] is not block:
+                self._pinned = (block, wanted)
+            if self._pinned[1] != wanted:
+                raise ScopeError(f"the transaction belongs to {self._pinned[1]}, the code now runs for {wanted}")
         return None if self._sent == wanted else prefix(wanted, database)
 
     def prefix_was_sent(self) -> None:
@@ -88,7 +90,8 @@ class DatabaseWrapper(django_tenants.DatabaseWrapper):
         return any(not block._from_testcase for block in self.atomic_blocks)
 
     def _forget_scope(self) -> None:
-        self._pinned = self._sent = None
+        self._pinned = None
+        self._sent = None
 
     @contextlib.contextmanager
     def _without_prefix(self) -> Iterator[None]:
