@@ -276,7 +276,7 @@ def venv(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     uv = tools / "uv"
     uv.write_text(
         f'#!/bin/sh\necho "$*" >> {tmp_path}/asked\n'
-        f'cd {tmp_path}\n[ "$1" = venv ] && mkdir -p .venv/bin && ln -s {sys.executable} .venv/bin/python\nexit 0\n'
+        f'cd {tmp_path}\n[ "$1" = venv ] || exit 0\nmkdir -p .venv/bin\nln -s {sys.executable} .venv/bin/python\n'
     )
     uv.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tools}:{os.environ['PATH']}")
