@@ -90,3 +90,18 @@ def test_numbers_keep_four_digits(value: object, words: str) -> None:
 )
 def test_counts_fit_a_tile(value: object, words: str) -> None:
     assert almanac.compact(value) == words
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        ("MS", "monthly"),
+        ("15min", "every 15 min"),
+        ("W-SUN", "weekly"),
+        ("2h", "every 2 h"),
+        ("1", "1"),
+        (None, "–"),
+    ],
+)
+def test_frequencies_are_said_in_words(code: str | None, words: str) -> None:
+    assert almanac.frequency(code) == words

@@ -3,11 +3,27 @@
 from __future__ import annotations
 
 import math
+import re
 
 from django import template
 
 register = template.Library()
 _STEPS = ((1e9, "G"), (1e6, "M"), (1e4, "k"))
+_FREQUENCY = re.compile(r"(?P<count>\d*)(?P<unit>[A-Za-z]+)(-[A-Z]{3})?")
+_UNITS = {
+    "S": ("every second", "s"),
+    "MIN": ("every minute", "min"),
+    "H": ("hourly", "h"),
+    "D": ("daily", "days"),
+    "B": ("working days", "working days"),
+    "W": ("weekly", "weeks"),
+    "MS": ("monthly", "months"),
+    "ME": ("monthly", "months"),
+    "QS": ("quarterly", "quarters"),
+    "QE": ("quarterly", "quarters"),
+    "YS": ("yearly", "years"),
+    "YE": ("yearly", "years"),
+}
 
 
 @register.filter
@@ -41,6 +57,23 @@ def duration(seconds: object) -> str:
         return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes} min {rest:02d} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+@register.filter
+def whole_seconds(seconds: float) -> float:
+    """An estimate, rounded so that it does not pretend to be exact."""
+    return math.ceil(seconds / 10) * 10
+
+
+@register.filter
+def frequency(code: object) -> str:
+    """A frequency's code in words: ``MS`` is ``monthly``, ``15min`` ``every 15 min``; others stay."""
+    text = str(code or "–")
+    match = _FREQUENCY.fullmatch(text)
+    if not match or match["unit"].upper() not in _UNITS:
+        return text
+    adverb, noun = _UNITS[match["unit"].upper()]
+    return f"every {match['count']} {noun}" if int(match["count"] or 1) > 1 else adverb
 
 
 @register.filter

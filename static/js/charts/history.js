@@ -1,5 +1,5 @@
 // Sampled series: one alone fills the chart, several stand beside each other, each on its own scale.
-import { dateFormat, instant, isCalendar, number, sliderZoom, tip, tooltip, xAxis, yAxis } from "./kit.js";
+import { compact, dateFormat, instant, isCalendar, number, sliderZoom, tip, tooltip, xAxis, yAxis } from "./kit.js";
 
 const ROW = 150;
 export const reflows = true;
@@ -66,7 +66,7 @@ function multiples(data, state, colours, width) {
       return { left, top: top + 24, width: cell - 24, height: ROW - 40, containLabel: true };
     }),
     xAxis: data.series.map((_, index) => xAxis(colours, state.calendar, { gridIndex: index, splitNumber: 3, axisTick: { show: false } })),
-    yAxis: data.series.map((_, index) => yAxis(colours, { gridIndex: index, splitNumber: 2 })),
+    yAxis: data.series.map((_, index) => yAxis(colours, { gridIndex: index, splitNumber: 2, axisLabel: { color: colours.chartAxis, formatter: compact, showMinLabel: false } })),
     tooltip: tooltip(colours, (params) => content(params, data, state)),
     series: data.series.map((series, index) => line(series, colours, index)),
   };
