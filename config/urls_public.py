@@ -2,6 +2,7 @@
 
 from django.urls import include, path
 
+from apps.console.site import site as console
 from apps.core import views as core
 from config._present import present
 from config.urls_api import urlpatterns as api
@@ -12,5 +13,5 @@ urlpatterns = [
     *api,
     *([path("", include("apps.accounts.urls"))] if present("apps.accounts.urls") else []),
     *([path("billing/", include("apps.billing.urls_public"))] if present("apps.billing.urls_public") else []),
-    *([path("admin/", include("apps.console.urls"))] if present("apps.console.urls") else []),
+    path("admin/", console.urls),
 ]

@@ -9,8 +9,8 @@ from config.urls_api import urlpatterns as api
 _PAGES = {
     "": ("apps.accounts.urls_tenant", "apps.dashboard.urls"),
     "datasets/": ("apps.datasets.urls",),
-    "training/": ("apps.training.urls",),
-    "models/": ("apps.registry.urls",),
+    "training/": ("apps.dashboard.urls_training",),
+    "models/": ("apps.dashboard.urls_models",),
     "forecasts/": ("apps.forecasts.urls",),
     "explanations/": ("apps.explanations.urls",),
     "api-keys/": ("apps.api_keys.urls",),

@@ -68,6 +68,11 @@ def get_key(*, key_id: uuid.UUID) -> ApiKey:
         raise NotFound(what="API key", name=str(key_id)) from None
 
 
+def find_own(*, public_id: str) -> ApiKey | None:
+    """One of the tenant's keys by its public part."""
+    return ApiKey.objects.filter(public_id=public_id).first()
+
+
 def names_of(*, key_ids: set[uuid.UUID]) -> dict[uuid.UUID, str]:
     """Names of the tenant's keys, for lists that show which key did something."""
     return dict(ApiKey.objects.filter(id__in=key_ids).values_list("id", "name"))

@@ -61,6 +61,17 @@ def create(
     return row, key.whole
 
 
+def ensure_derived(*, name: str, scopes: Iterable[str], seed: str) -> str:
+    """The text of the key that belongs to ``seed``, made in the tenant in scope unless it is there already."""
+    key = text.derive(seed)
+    with transaction.atomic():
+        if queries.find_own(public_id=key.public_id) is None:
+            chosen = choose(scopes, None)
+            row = _insert(key, name=name, scopes=chosen, expires_at=None, created_by=None)
+            _record("api_key.created", row, {"name": name, "scopes": chosen})
+    return key.whole
+
+
 def revoke(*, key_id: uuid.UUID) -> ApiKey:
     """End a key at once; a second time changes nothing. Raises ``NotFound`` for another tenant's key."""
     with transaction.atomic():

@@ -42,6 +42,16 @@ def generate() -> KeyText:
     return KeyText(whole=body + checksum(body), public_id=public_id)
 
 
+def derive(seed: str) -> KeyText:
+    """The key that belongs to a secret ``seed`` of the installation's own: the same each time."""
+    digest = hmac.digest(seed.encode(), b"almanac derived api key", hashlib.sha512)
+    number = int.from_bytes(digest)
+    digits = [BASE62[number // 62**place % 62] for place in range(PUBLIC_LENGTH + SECRET_LENGTH)]
+    public_id = "".join(digits[:PUBLIC_LENGTH])
+    body = f"alm_live_{public_id}_{''.join(digits[PUBLIC_LENGTH:])}"
+    return KeyText(whole=body + checksum(body), public_id=public_id)
+
+
 def parse(text: str) -> KeyText | None:
     """The key that ``text`` is, or None if its form or checksum is wrong; needs no look-up."""
     match = PATTERN.fullmatch(text)

@@ -4,3 +4,9 @@ from django.apps import AppConfig
 class ConsoleConfig(AppConfig):
     name = "apps.console"
     label = "console"
+
+    def ready(self) -> None:
+        """Fill the site; Django's own autodiscovery belongs to the site that is not used here."""
+        from apps.console import admin
+
+        assert admin.site.is_registered(admin.Tenant)

@@ -6,6 +6,8 @@ import enum
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from apps.engine.errors import EngineError
+
 
 class Kind(enum.Enum):
     """What sort of failure it is; one table in ``problems.py`` gives each its status."""
@@ -94,3 +96,14 @@ class RateLimited(AppError):
     title = "Too many requests"
     template = "Too many {what}: try again in {retry_after} s."
     retryable = True
+
+
+class EngineFailure(AppError):
+    """An error of the engine in our family: same kind, code, title and fields."""
+
+    def __init__(self, error: EngineError) -> None:
+        self.kind = Kind(error.kind)  # type: ignore[misc]
+        self.code = error.code  # type: ignore[misc]
+        self.title = error.title  # type: ignore[misc]
+        super().__init__(detail=error.detail)
+        self.fields = {**error.fields, "detail": error.detail}

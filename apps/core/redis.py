@@ -17,4 +17,10 @@ def client() -> redis.Redis:
     A lost connection is made anew once and at once: the package's own three tries with growing pauses would hold a
     request for five seconds while Redis is away.
     """
-    return redis.Redis.from_url(settings.REDIS_URL, socket_timeout=2, socket_connect_timeout=2, decode_responses=True, retry=Retry(NoBackoff(), 1))
+    return redis.Redis.from_url(
+        settings.REDIS_URL,
+        socket_timeout=2,
+        socket_connect_timeout=2,
+        decode_responses=True,
+        retry=Retry(NoBackoff(), 1),
+    )

@@ -47,8 +47,8 @@ class Part(NamedTuple):
 class Explanation:
     """`base` plus the parts' values is `prediction` (to 1e-6 of its size), all in units of the data.
 
-    `method` is "shap.TreeExplainer" or "components"; `inputs` gives, per part name, the value the model saw where there is
-    a single one; parts are ordered by size, a bound last.
+    `method` is "shap.TreeExplainer" or "components"; `inputs` gives, per part name, the value the model saw
+    where there is a single one; parts are ordered by size, a bound last.
     """
 
     series_id: str
@@ -71,17 +71,23 @@ class _Pieces:
     inputs: dict[str, float] = field(default_factory=dict)
 
 
-def explain(
-    bundle_bytes: bytes, series_id: str, step: int, seed: int = 0, future: Request | None = None
+def explain(  # noqa: PLR0917 - the last two have defaults
+    bundle_bytes: bytes,
+    series_id: str,
+    step: int,
+    seed: int = 0,
+    future: Request | None = None,
+    horizon: int | None = None,
 ) -> Explanation:
     """Explain the forecast of `series_id` for `step` (1 = the first after the data).
 
-    `future` is the covariates the forecast was asked with. `seed` is kept for explainers that sample; these do not.
-    Raises UnknownSeries, InvalidHorizon, InvalidCovariate, BundleDamaged.
+    `future` is the covariates the forecast was asked with, `horizon` its horizon (None: the model's). `seed`
+    is kept for explainers that sample; these do not. Raises UnknownSeries, InvalidHorizon, InvalidCovariate,
+    BundleDamaged.
     """
     del seed
     loaded = load_bundle(bundle_bytes)
-    horizon = loaded.meta.horizon_max if future else step
+    horizon = horizon or loaded.meta.horizon_max
     prediction = loaded.predict([series_id], horizon, (), future)
     if not 1 <= step <= horizon:
         raise errors.InvalidHorizon(horizon=step, horizon_max=loaded.meta.horizon_max)
@@ -93,13 +99,17 @@ def explain(
     if abs(bound) > 1e-9 * max(abs(total), abs(pieces.base), 1e-300):
         parts.append(Part("bound", f"kept at the lower bound of {loaded.lower[row]:g}", bound))
     ds = str(prediction.ds[0][step - 1])
-    return Explanation(series_id, step, ds, pieces.base, parts, total, pieces.method, pieces.base_label, pieces.inputs)
+    return Explanation(
+        series_id, step, ds, pieces.base, parts, total, pieces.method, pieces.base_label, pieces.inputs
+    )
 
 
 def _covariates(
     loaded: LoadedBundle, row: int, series_id: str, horizon: int, future: Request | None
 ) -> dict[str, Floats]:
-    values, _ = future_values(loaded.tails, loaded.meta.covariates, np.asarray([row]), [series_id], horizon, future)
+    values, _ = future_values(
+        loaded.tails, loaded.meta.covariates, np.asarray([row]), [series_id], horizon=horizon, request=future
+    )
     return {name: block[0] for name, block in values.items()}
 
 
@@ -158,7 +168,7 @@ def _trees(member: Any, row: int, step: int, future: dict[str, Floats]) -> _Piec
         before = parts[key].value if key in parts else 0.0
         parts[key] = Part(key, label, before + scale * float(value))
         if key == name and np.isfinite(seen):
-            inputs[key] = _seen(member.spec, name, float(seen), anchor, scale, future, step)
+            inputs[key] = _seen(name, float(seen), anchor=anchor, scale=scale, future=future, step=step)
     return _Pieces(anchor + scale * expected, list(parts.values()), SHAP, "level of the last season", inputs)
 
 
@@ -188,7 +198,7 @@ def _group(spec: FeatureSpec, name: str, step: int) -> tuple[str, str]:
 
 
 def _seen(
-    spec: FeatureSpec, name: str, seen: float, anchor: float, scale: float, future: dict[str, Floats], step: int
+    name: str, seen: float, *, anchor: float, scale: float, future: dict[str, Floats], step: int
 ) -> float:
     """A feature's value as people know it: lags in units of the data, covariates as given."""
     if name.startswith("x_"):

@@ -4,3 +4,10 @@ from django.apps import AppConfig
 class TrainingConfig(AppConfig):
     name = "apps.training"
     label = "training"
+
+    def ready(self) -> None:
+        """Put the training form and the runs on the data set's page."""
+        from apps.datasets import panels
+        from apps.training.panel import dataset_panel
+
+        panels.register(dataset_panel)

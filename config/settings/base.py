@@ -38,7 +38,7 @@ SHARED_APPS = [
     "django.contrib.auth",
     "django.contrib.sessions",
     "django.contrib.messages",
-    "django.contrib.admin",
+    "django.contrib.admin.apps.SimpleAdminConfig",
     "django.contrib.humanize",
     "whitenoise.runserver_nostatic",
     "django.contrib.staticfiles",
@@ -140,3 +140,10 @@ REST_FRAMEWORK = {
 LOG_FORMAT = env.choice("ALMANAC_LOG_FORMAT", "console", ("console", "json"))
 LOGGING_CONFIG = None
 logs.configure(LOG_FORMAT, env.text("ALMANAC_LOG_LEVEL", "INFO"))
+
+BUNDLE_STORE_BYTES = env.number("ALMANAC_BUNDLE_STORE_BYTES", 64 * 1024 * 1024)
+
+# `make up` gives these to seed_demo, so that what it prints stays true over restarts.
+DEMO_PASSWORD = env.text("ALMANAC_DEMO_PASSWORD", "")
+DEMO_OPERATOR_PASSWORD = env.text("ALMANAC_OPERATOR_PASSWORD", "")
+DEMO_KEY_SEED = env.text("ALMANAC_DEMO_API_KEY_SECRET", "")

@@ -1,0 +1,205 @@
+"""What the operator sees: tenants with their jobs, usage and audit log. Changes go through services, with a reason."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from django.contrib import admin, messages
+from django.db.models import Model, QuerySet, Sum
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from apps.accounts.models import Membership, User
+from apps.api_keys.models import ApiKey
+from apps.audit.models import AuditEvent
+from apps.console.forms import ReasonForm
+from apps.console.site import site
+from apps.core.errors import AppError
+from apps.jobs.models import Job
+from apps.usage.models import UsageEvent
+from apps.usage.periods import period_of
+from tenants import services as tenants
+from tenants.models import Domain, Tenant, TenantLimits
+
+
+class ReadOnly(admin.ModelAdmin):  # type: ignore[type-arg]
+    """Rows to look at and search; nothing is added, changed or deleted by hand."""
+
+    show_full_result_count = False
+    list_per_page = 50
+    tenant_names: dict[uuid.UUID, str]
+
+    def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:  # noqa: ARG002
+        """Never."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:  # noqa: ARG002
+        """Never: the pages show, they do not edit."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:  # noqa: ARG002
+        """Never."""
+        return False
+
+    @admin.display(description="Tenant")
+    def tenant(self, row: Any) -> str:
+        """The tenant's slug beside its rows."""
+        if row.tenant_id is None:
+            return "–"
+        return str(Tenant.objects.filter(id=row.tenant_id).values_list("slug", flat=True).first() or row.tenant_id)
+
+
+class ReadOnlyInline(admin.TabularInline):  # type: ignore[type-arg]
+    """Rows on another row's page, to look at."""
+
+    extra = 0
+    can_delete = False
+
+    def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:  # noqa: ARG002
+        """Never."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:  # noqa: ARG002
+        """Never."""
+        return False
+
+
+class DomainInline(ReadOnlyInline):
+    """The tenant's host names."""
+
+    model = Domain
+
+
+class LimitsInline(ReadOnlyInline):
+    """What the tenant may use."""
+
+    model = TenantLimits
+
+
+@admin.register(Tenant, site=site)
+class TenantAdmin(ReadOnly):
+    """Find a tenant, see how it does, suspend it and bring it back."""
+
+    list_display = ("slug", "name", "state", "plan", "points_this_month", "created_at")
+    list_filter = ("state",)
+    search_fields = ("slug", "name", "schema_name")
+    ordering = ("slug",)
+    inlines = (LimitsInline, DomainInline)
+    fields = ("name", "slug", "state", "suspended_reason", "schema_name", "created_at", "activated_at", "elsewhere")
+    readonly_fields = fields
+    change_form_template = "console/tenant.html"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Tenant]:
+        """Claimed tenants; the warm pool's have no name yet."""
+        return super().get_queryset(request).filter(slug__isnull=False).select_related("limits")
+
+    @admin.display(description="Plan")
+    def plan(self, tenant: Tenant) -> str:
+        """The plan's code."""
+        return tenant.limits.plan
+
+    @admin.display(description="Points this month")
+    def points_this_month(self, tenant: Tenant) -> str:
+        """Forecast points used, of how many."""
+        used = UsageEvent.objects.filter(tenant_id=tenant.id, period=period_of(timezone.now())).aggregate(all=Sum("quantity"))["all"] or 0
+        return f"{used:,} of {tenant.limits.forecast_points_per_month:,}"
+
+    @admin.display(description="Look at")
+    def elsewhere(self, tenant: Tenant) -> SafeString:
+        """Links to the tenant's jobs, usage, audit log, keys and people."""
+        return format_html(
+            '<a href="{}?tenant_id={}">Jobs</a> · <a href="{}?tenant_id={}">Usage</a> · <a href="{}?tenant_id={}">Audit log</a> · '
+            '<a href="{}?tenant_id={}">API keys</a> · <a href="{}?tenant_id={}">People</a>',
+            *(part for name in ("jobs_job", "usage_usageevent", "audit_auditevent", "api_keys_apikey", "accounts_membership")
+              for part in (reverse(f"console:{name}_changelist"), tenant.id)),
+        )  # fmt: skip
+
+    def get_urls(self) -> list[URLPattern]:
+        """Two steps of the life cycle beside Django's own pages."""
+        own = [
+            path("<uuid:tenant_id>/suspend/", self.admin_site.admin_view(self.suspend), name="tenant_suspend"),
+            path("<uuid:tenant_id>/reactivate/", self.admin_site.admin_view(self.reactivate), name="tenant_reactivate"),
+        ]
+        return [*own, *super().get_urls()]
+
+    def suspend(self, request: HttpRequest, tenant_id: uuid.UUID) -> HttpResponse:
+        """Close the tenant's doors."""
+        return self._step(request, tenant_id, "suspend")
+
+    def reactivate(self, request: HttpRequest, tenant_id: uuid.UUID) -> HttpResponse:
+        """Open them again."""
+        return self._step(request, tenant_id, "reactivate")
+
+    def _step(self, request: HttpRequest, tenant_id: uuid.UUID, action: str) -> HttpResponse:
+        tenant = self.get_queryset(request).get(id=tenant_id)
+        form = ReasonForm(request.POST or None)
+        back = reverse("console:tenants_tenant_change", args=[tenant_id])
+        if request.method != "POST" or not form.is_valid():
+            context = {**self.admin_site.each_context(request), "tenant": tenant, "action": action, "form": form, "back": back}
+            return TemplateResponse(request, "console/step.html", {**context, "title": f"{action.capitalize()} {tenant.name}"})
+        try:
+            getattr(tenants, action)(tenant_id=tenant_id, reason=form.cleaned_data["reason"])
+            messages.success(request, f"{tenant.name}: {action} done.")
+        except AppError as error:
+            messages.error(request, error.detail)
+        return redirect(back)
+
+
+@admin.register(Job, site=site)
+class JobAdmin(ReadOnly):
+    """Work in the background, of all tenants."""
+
+    list_display = ("title", "tenant", "kind", "state", "stage", "percent", "attempt", "created_at")
+    list_filter = ("state", "kind", "queue")
+    search_fields = ("title", "=request_id")
+
+
+@admin.register(UsageEvent, site=site)
+class UsageAdmin(ReadOnly):
+    """The ledger."""
+
+    list_display = ("occurred_at", "tenant", "kind", "quantity", "period")
+    list_filter = ("kind", "period")
+    search_fields = ("=request_id",)
+
+
+@admin.register(AuditEvent, site=site)
+class AuditAdmin(ReadOnly):
+    """Who changed what."""
+
+    list_display = ("occurred_at", "tenant", "actor_label", "action", "target_id", "outcome", "ip")
+    list_filter = ("actor_type", "action")
+    search_fields = ("actor_label", "target_id", "=request_id")
+
+
+@admin.register(ApiKey, site=site)
+class ApiKeyAdmin(ReadOnly):
+    """Keys by their public part."""
+
+    list_display = ("public_id", "tenant", "name", "created_at", "expires_at", "revoked_at", "last_used_at")
+    exclude = ("digest",)
+    search_fields = ("public_id", "name")
+
+
+@admin.register(User, site=site)
+class UserAdmin(ReadOnly):
+    """People."""
+
+    list_display = ("email", "is_operator", "is_active", "last_login", "created_at")
+    exclude = ("password",)
+    search_fields = ("email",)
+
+
+@admin.register(Membership, site=site)
+class MembershipAdmin(ReadOnly):
+    """Who belongs where."""
+
+    list_display = ("user", "tenant", "role", "created_at")
+    list_filter = ("role",)
+    list_select_related = ("user",)

@@ -1,0 +1,49 @@
+"""The operator's admin site: Django's, on the bare host, inside the scope of the role ``operator``."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+from django.contrib.admin import AdminSite
+from django.contrib.auth.views import redirect_to_login
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.template.response import SimpleTemplateResponse
+
+from apps.core.request_context import Actor, act_as
+from apps.core.scope import SystemRole
+from tenants.context import system_scope
+
+
+class ConsoleSite(AdminSite):
+    """Pages for operators; others are sent to the log-in."""
+
+    site_header = "Almanac console"
+    site_title = "Almanac console"
+    index_title = "Tenants and their work"
+    index_template = "console/index.html"
+    enable_nav_sidebar = False
+
+    def admin_view(self, view: Callable[..., HttpResponseBase], cacheable: bool = False) -> Callable[..., HttpResponseBase]:
+        """Every page of the site runs as the operator, its rendering included."""
+        guarded = super().admin_view(view, cacheable)
+
+        @functools.wraps(view)
+        def scoped(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+            if not self.has_permission(request):  # reads session and user, which the edge may
+                return guarded(request, *args, **kwargs)
+            actor = Actor("operator", str(request.user.pk), request.user.get_username())
+            with act_as(actor), system_scope(SystemRole.OPERATOR):
+                response = guarded(request, *args, **kwargs)
+                return response.render() if isinstance(response, SimpleTemplateResponse) else response
+
+        return scoped
+
+    def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:  # noqa: ARG002
+        """The one log-in page of the bare host."""
+        return redirect_to_login(request.GET.get("next", "/admin/"), "/login/")
+
+
+site = ConsoleSite(name="console")

@@ -1,0 +1,131 @@
+"""The only importer of mlflow: runs, registered models, versions and aliases, in MLflow's own database.
+
+Tenants never talk to MLflow. Names start with the tenant's schema; objects carry the job's id and are looked for
+before they are made, so a job that is done twice makes them once. Nothing is ever loaded through MLflow.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from django.conf import settings
+
+from apps.core.tenancy import TenantKey
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import Run
+
+    from apps.registry.services import Trained
+
+CHAMPION = "champion"
+JOB_TAG = "almanac.job_id"
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """Where MLflow keeps a version: its run, and the registered model's name and version."""
+
+    run_id: str
+    name: str
+    version: str
+
+
+def upgrade() -> None:
+    """Make or upgrade MLflow's tables; run once before the workers start."""
+    _harden()
+    from mlflow.store.db import utils
+
+    engine = utils.create_sqlalchemy_engine_with_retry(settings.MLFLOW_TRACKING_URI)
+    with contextlib.closing(engine.connect()):
+        if utils._all_tables_exist(engine):
+            utils._upgrade_db(engine)
+        else:
+            utils._initialize_tables(engine)
+    engine.dispose()
+
+
+def register(*, key: TenantKey, trained: Trained, sha256: str, bundle: Path) -> Registered:
+    """Log the training as a run with its bundle, and register that as a version of ``<schema>.<model>``."""
+    client = _client()
+    run = _run(client, key, trained)
+    name = f"{key.schema}.{trained.model_name}"
+    version = _version(client, name, run, sha256, bundle)
+    return Registered(run_id=run.info.run_id, name=name, version=version)
+
+
+def set_champion(*, name: str, version: str) -> None:
+    """Point the alias at a version."""
+    _client().set_registered_model_alias(name, CHAMPION, version)
+
+
+def _harden() -> None:
+    # Before mlflow is imported: it must never unpickle, and it must not call home.
+    os.environ["MLFLOW_ALLOW_PICKLE_DESERIALIZATION"] = "false"
+    os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
+
+
+@functools.cache
+def _client() -> MlflowClient:
+    _harden()
+    from mlflow import MlflowClient
+
+    return MlflowClient(tracking_uri=settings.MLFLOW_TRACKING_URI, registry_uri=settings.MLFLOW_TRACKING_URI)
+
+
+def _run(client: MlflowClient, key: TenantKey, trained: Trained) -> Run:
+    experiment = _experiment(client, key)
+    found = client.search_runs([experiment], f"tags.`{JOB_TAG}` = '{trained.job_id}'", max_results=1)
+    run = found[0] if found else client.create_run(experiment, tags={JOB_TAG: str(trained.job_id)}, run_name=trained.model_name)
+    if run.info.status != "FINISHED":
+        _describe(client, run.info.run_id, trained)
+    return run
+
+
+def _experiment(client: MlflowClient, key: TenantKey) -> str:
+    found = client.get_experiment_by_name(key.schema)
+    if found is not None:
+        return str(found.experiment_id)
+    folder = Path(settings.MLFLOW_ARTIFACT_ROOT) / key.schema
+    folder.mkdir(parents=True, exist_ok=True)
+    return str(client.create_experiment(key.schema, artifact_location=folder.as_uri()))
+
+
+def _describe(client: MlflowClient, run_id: str, trained: Trained) -> None:
+    from mlflow.entities import Metric, Param
+
+    params = {"algorithm": trained.algorithm, "seed": trained.seed, "dataset_version": trained.dataset_version_id, **trained.params}
+    metrics = [Metric(name, value, 0, 0) for name, value in _metrics(trained)]
+    client.log_batch(run_id, metrics=metrics, params=[Param(name, str(value)[:500]) for name, value in params.items()])
+    client.log_dict(run_id, {"leaderboard": trained.leaderboard, "notes": trained.notes}, "leaderboard.json")
+
+
+def _metrics(trained: Trained) -> Iterator[tuple[str, float]]:
+    yield from trained.metrics.items()
+    for line in trained.leaderboard:
+        for metric in ("mase", "smape", "rmsse", "wape"):
+            value: Any = line.get(metric)
+            if value is not None:
+                yield f"{line['name']}.{metric}", float(value)
+
+
+def _version(client: MlflowClient, name: str, run: Run, sha256: str, bundle: Path) -> str:
+    from mlflow.exceptions import MlflowException
+
+    run_id = run.info.run_id
+    with contextlib.suppress(MlflowException):  # it exists: MLflow has no 'create if absent', and the next call tells
+        client.create_registered_model(name)
+    found = [version for version in client.search_model_versions(f"name = '{name}'") if version.run_id == run_id]
+    if found:
+        return str(found[0].version)
+    client.log_artifact(run_id, str(bundle), "bundle")
+    source = f"{run.info.artifact_uri}/bundle/{bundle.name}"
+    made = client.create_model_version(name, source, run_id, tags={JOB_TAG: run.data.tags.get(JOB_TAG, ""), "sha256": sha256})
+    client.set_terminated(run_id)
+    return str(made.version)

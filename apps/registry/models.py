@@ -1,0 +1,74 @@
+"""Models and their versions: tables of the tenant's schema. What they hold is the truth; MLflow mirrors it."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from django.db import models
+
+from apps.core.ids import new_id, public_id
+
+
+class Model(models.Model):
+    """A name under which forecasts are asked for; its champion answers."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    name = models.SlugField(max_length=80, unique=True)
+    dataset = models.ForeignKey("datasets.Dataset", on_delete=models.PROTECT, related_name="+")
+    champion = models.ForeignKey("registry.ModelVersion", on_delete=models.SET_NULL, null=True, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    objects: ClassVar[models.Manager[Model]]
+
+    class Meta:
+        ordering = ("name",)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class ModelVersion(models.Model):
+    """One trained model: where its bundle is, what it hashes to, what it was trained on, how it did."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    model = models.ForeignKey(Model, on_delete=models.CASCADE, related_name="versions")
+    number = models.PositiveIntegerField()
+    algorithm = models.CharField(max_length=60)
+    label = models.CharField(max_length=120)
+    bundle_sha256 = models.CharField(max_length=64)
+    bundle_path = models.CharField(max_length=200)
+    bundle_bytes = models.BigIntegerField()
+    dataset_version = models.ForeignKey("datasets.DatasetVersion", on_delete=models.PROTECT, related_name="+")
+    job_id = models.UUIDField(unique=True)
+    metrics = models.JSONField(default=dict)
+    notes = models.JSONField(default=list)
+    horizon_max = models.PositiveIntegerField()
+    levels = models.JSONField(default=list)
+    frequency = models.CharField(max_length=20)
+    series_count = models.PositiveIntegerField()
+    cutoff = models.CharField(max_length=40)
+    seed = models.BigIntegerField()
+    code_version = models.CharField(max_length=40)
+    mlflow_run_id = models.CharField(max_length=64, blank=True)
+    mlflow_name = models.CharField(max_length=160, blank=True)
+    mlflow_version = models.CharField(max_length=20, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    objects: ClassVar[models.Manager[ModelVersion]]
+
+    class Meta:
+        ordering = ("-number",)
+        constraints = (models.UniqueConstraint(fields=("model", "number"), name="registry_version_number"),)
+
+    def __str__(self) -> str:
+        return f"{self.model_id} v{self.number}"
+
+    @property
+    def public_id(self) -> str:
+        """``mv_…``"""
+        return public_id("mv", self.id)
+
+    @property
+    def is_naive(self) -> bool:
+        """Whether nothing beat the seasonal naive, so that it serves."""
+        return self.algorithm == "seasonal_naive"

@@ -1,0 +1,8 @@
+from django.urls import path
+
+from apps.training.api import views
+
+urlpatterns = [
+    path("training-runs", views.TrainingRuns.as_view(), name="api-training-runs"),
+    path("training-runs/<str:run_id>", views.TrainingRunDetail.as_view(), name="api-training-run"),
+]

@@ -1,0 +1,16 @@
+"""The training job's handler."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from apps import jobs
+from apps.training import services
+
+
+@jobs.handler("training.run")
+def run(payload: dict[str, Any], progress: jobs.Progress) -> dict[str, Any]:
+    """Train what the run's row asks for."""
+    version = services.perform(run_id=uuid.UUID(payload["run_id"]), progress=progress)
+    return {"model": version.model.name, "version": version.number, "model_version_id": str(version.id)}
