@@ -28,10 +28,21 @@ _HOMES = {
     "Explanation": "explain",
 }
 
-__all__ = [  # noqa: RUF022
-    "Candidate", "EngineError", "Explanation", "Frequency", "LoadedBundle", "Panel", "Prediction", "TrainResult",
-    "TrainSpec", "from_columns", "infer", "load_bundle", "train",
-]  # fmt: skip
+__all__ = [
+    "Candidate",
+    "EngineError",
+    "Explanation",
+    "Frequency",
+    "LoadedBundle",
+    "Panel",
+    "Prediction",
+    "TrainResult",
+    "TrainSpec",
+    "from_columns",
+    "infer",
+    "load_bundle",
+    "train",
+]
 
 if TYPE_CHECKING:
     from apps.engine.contracts import Candidate, TrainResult, TrainSpec

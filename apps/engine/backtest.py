@@ -1,13 +1,15 @@
-"""Rolling-origin backtests: where the windows lie, what each candidate forecasts there, and how far off it was.
+"""Rolling-origin backtests: where the windows lie, what each candidate forecasts there, and how far off it
+was.
 
-Cutoffs count back from each series' own end, so series of different length or end are all tested on their latest
-points. A series too short for a window is left out of that window and flagged, never dropped from the result.
+Cutoffs count back from each series' own end, so series of different length or end are all tested on their
+latest points. A series too short for a window is left out of that window and flagged, never dropped from the
+result.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -24,8 +26,8 @@ SCORES_WANTED = 38
 class Window:
     """One cutoff: `panel` up to it, `rows` i8[R] of the full panel it holds, `actual` f8[R, H] after it.
 
-    `scales`, `squared_scales` f8[R] are the MASE and RMSSE denominators of the training parts, `lower` f8[R] the
-    bounds that were known there.
+    `scales`, `squared_scales` f8[R] are the MASE and RMSSE denominators of the training parts, `lower` f8[R]
+    the bounds that were known there.
     """
 
     panel: Panel
@@ -38,7 +40,9 @@ class Window:
 
 @dataclass(frozen=True)
 class Outcome:
-    """A candidate's forecasts in every window (f8[R, H] each, bounded), and which series it left to the naive."""
+    """A candidate's forecasts in every window (f8[R, H] each, bounded), and which series it left to the
+    naive.
+    """
 
     forecasts: list[Floats]
     fallback: frozenset[str]
@@ -55,11 +59,13 @@ class Errors:
     step_mase: tuple[float, ...]
 
 
-def plan(panel: Panel, horizon: int, windows: int | None, non_negative: object) -> list[Window]:
+def plan(
+    panel: Panel, horizon: int, windows: int | None, non_negative: object, *, covariates_known: bool = True
+) -> list[Window]:
     """The windows, newest first; empty when no series is long enough for even one.
 
-    Without a wish, three windows (two beyond 200 series), and more where few series would give too few errors to
-    calibrate intervals. Windows overlap when the history is too short for disjoint ones.
+    Without a wish, three windows (two beyond 200 series), and more where few series would give too few errors
+    to calibrate intervals. Windows overlap when the history is too short for disjoint ones.
     """
     needed = _shortest_training(panel, horizon)
     if needed is None:
@@ -71,7 +77,8 @@ def plan(panel: Panel, horizon: int, windows: int | None, non_negative: object) 
         lengths = panel.lengths - horizon - i * stride
         rows = np.flatnonzero(lengths >= needed)
         if len(rows):
-            planned.append(_window(panel, rows, lengths, horizon, non_negative))
+            window = _window(panel, rows, lengths, horizon, non_negative)
+            planned.append(window if covariates_known else _blind(window))
     return planned
 
 
@@ -90,7 +97,9 @@ def run(
     fallback: set[str] = set()
     hints: Mapping[str, str] = {}
     for done, window in enumerate(reversed(windows)):
-        fitted = forecaster.fit(window.panel, FitContext(context.horizon, context.seed, context.threads, hints))
+        fitted = forecaster.fit(
+            window.panel, FitContext(context.horizon, context.seed, context.threads, hints)
+        )
         hints = fitted.hints
         mean = predict_all(fitted, context.horizon)
         missing = ~np.isfinite(mean).all(axis=1)
@@ -107,7 +116,7 @@ def predict_all(fitted: Fitted, horizon: int) -> Floats:
     rows = np.flatnonzero(fitted.state.fitted)
     names = [fitted.series_ids[r] for r in rows]
     covariates = tuple(sorted(fitted.tails.covariates))
-    future, _ = future_values(fitted.tails, covariates, rows, names, horizon, None)
+    future, _ = future_values(fitted.tails, covariates, rows, names, horizon=horizon)
     mean = np.full((len(fitted.series_ids), horizon), np.nan)
     mean[rows] = fitted.predict(rows, horizon, future).mean
     return mean
@@ -131,7 +140,13 @@ def score(windows: Sequence[Window], outcome: Outcome, series: int) -> Errors:
         absolute, size = absolute + float(error.sum()), size + float(np.abs(window.actual).sum())
     means = (totals[counts > 0] / counts[counts > 0, None]).mean(axis=0)
     wape = absolute / size if size > 0 else float("nan")
-    return Errors(float(means[0]), float(means[1]), float(means[2]), wape, tuple(np.concatenate(steps).mean(axis=0).tolist()))
+    return Errors(
+        float(means[0]),
+        float(means[1]),
+        float(means[2]),
+        wape,
+        tuple(np.concatenate(steps).mean(axis=0).tolist()),
+    )
 
 
 def conformal_scores(windows: Sequence[Window], outcome: Outcome) -> list[Floats]:
@@ -143,7 +158,9 @@ def conformal_scores(windows: Sequence[Window], outcome: Outcome) -> list[Floats
 
 
 def lower_bounds(panel: Panel, non_negative: object) -> Floats:
-    """Bounds below, f8[S]: 0 where forced or (with "auto") where the history never was negative, else -inf."""
+    """Bounds below, f8[S]: 0 where forced or (with "auto") where the history never was negative, else
+    -inf.
+    """
     if isinstance(non_negative, bool):
         return np.full(len(panel), 0.0 if non_negative else -np.inf)
     smallest = np.minimum.reduceat(panel.values, panel.indptr[:-1])
@@ -161,7 +178,9 @@ def _default_windows(series: int) -> int:
 
 
 def _shortest_training(panel: Panel, horizon: int) -> int | None:
-    """Training points a window needs: two seasons if any series has them, else less; None when nothing is possible."""
+    """Training points a window needs: two seasons if any series has them, else less; None when nothing is
+    possible.
+    """
     season = panel.frequency.season_length
     longest = int(panel.lengths.max()) - horizon
     for needed in (max(2 * season + 1, 8), max(season + 1, 6), 4):
@@ -176,6 +195,11 @@ def _stride(panel: Panel, horizon: int, needed: int, windows: int) -> int:
     lengths = panel.lengths[panel.lengths >= horizon + needed]
     room = int(np.median(lengths)) - horizon - needed
     return int(min(max(room // (windows - 1), 1), horizon))
+
+
+def _blind(window: Window) -> Window:
+    """The window without what its covariates were after the cutoff."""
+    return replace(window, panel=replace(window.panel, future={}))
 
 
 def _window(panel: Panel, rows: Ints, lengths: Ints, horizon: int, non_negative: object) -> Window:

@@ -1,8 +1,8 @@
 """The bundle: one deterministic file that holds a trained model.
 
 A zip archive, entries stored (not compressed) with fixed times and sorted names: `meta.json`, `arrays/*.npy`,
-`texts/*.txt`. The same content gives the same bytes, so the SHA-256 of the file is its identity. Nothing in it is
-ever unpickled. Only numpy is imported.
+`texts/*.txt`. The same content gives the same bytes, so the SHA-256 of the file is its identity. Nothing in
+it is ever unpickled. Only numpy is imported.
 """
 
 from __future__ import annotations
@@ -90,7 +90,9 @@ def _unpack(data: bytes) -> Content:
 
 
 def _json(value: Mapping[str, Any]) -> bytes:
-    return json.dumps(value, sort_keys=True, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+    return json.dumps(
+        value, sort_keys=True, ensure_ascii=False, allow_nan=False, separators=(",", ":")
+    ).encode()
 
 
 def _npy(array: NDArray[Any]) -> bytes:

@@ -10,7 +10,12 @@ from apps.engine import errors
 
 Progress = Callable[[str, float], None]
 Flag = Literal[
-    "gap_filled", "short_history", "not_backtested", "fallback_naive", "covariate_carried_forward", "clipped", "constant"
+    "gap_filled",
+    "constant",
+    "not_backtested",
+    "fallback_naive",
+    "covariate_carried_forward",
+    "clipped",
 ]
 
 
@@ -18,11 +23,13 @@ Flag = Literal[
 class TrainSpec:
     """What to train.
 
-    `horizon` steps ahead; `levels` whole percents; `candidates` names of forecasters (None = all; the seasonal naive
-    is always added); `windows` rolling-origin windows (None = as many as the panel needs and its history allows);
-    `non_negative` "auto" bounds a series below by 0 when its history never was negative, True bounds all, False none;
-    `future_covariates` "dataset" trusts only what `panel.future` holds, "request" means that each forecast request
-    brings the covariates of its horizon; `threads` bounds every library's threads.
+    `horizon` steps ahead; `levels` whole percents; `candidates` names of forecasters (None = all; the
+    seasonal naive is always added); `windows` rolling-origin windows (None = as many as the panel needs and
+    its history allows); `non_negative` "auto" bounds a series below by 0 when its history never was negative,
+    True bounds all, False none; `future_covariates` "dataset" trusts only what `panel.future` holds,
+    "request" means that each forecast request brings the covariates of its horizon; `threads` bounds every
+    library's threads: one is the fastest where other processes share the cores, and leaves no thread pool
+    behind.
     """
 
     horizon: int
@@ -32,7 +39,7 @@ class TrainSpec:
     windows: int | None = None
     non_negative: Literal["auto"] | bool = "auto"
     future_covariates: Literal["dataset", "request"] = "dataset"
-    threads: int = 2
+    threads: int = 1
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "levels", check_levels(self.levels))
@@ -49,8 +56,9 @@ class TrainSpec:
 class Candidate:
     """One line of the leaderboard: errors are means over the series of each series' mean over its windows.
 
-    A metric is None when the candidate failed (`error` says why) or when no series could be backtested. `beats_naive`
-    is None for the seasonal naive itself. `fallback_series` counts the series it left to the seasonal naive.
+    A metric is None when the candidate failed (`error` says why) or when no series could be backtested.
+    `beats_naive` is None for the seasonal naive itself. `fallback_series` counts the series it left to the
+    seasonal naive.
     """
 
     name: str
@@ -76,10 +84,11 @@ class Candidate:
 class TrainResult:
     """A finished training: leaderboard (best first), the bundle and how it was chosen.
 
-    `intervals` holds, per level, {level, calibrated, scores, needed, pooling}; `coverage` maps a level to the share
-    of backtest points inside the band that the other windows alone would have given (None with one window);
-    `cutoffs` are the last training times of the windows, newest first, of the series that ends last; `flags` maps a
-    series id to what was done differently for it; `coverage_windows` says how many windows coverage rests on.
+    `intervals` holds, per level, {level, calibrated, scores, needed, pooling}; `coverage` maps a level to the
+    share of backtest points inside the band that the other windows alone would have given (None with one
+    window); `cutoffs` are the last training times of the windows, newest first, of the series that ends last;
+    `flags` maps a series id to what was done differently for it; `coverage_windows` says how many windows
+    coverage rests on.
     """
 
     leaderboard: list[Candidate]
@@ -109,4 +118,6 @@ def check_levels(levels: Any) -> tuple[int, ...]:
 
 def _whole(name: str, value: Any, low: int, high: int) -> None:
     if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-        raise errors.InvalidSpec(field=name, value=value, reason=f"it must be a whole number from {low} to {high}")
+        raise errors.InvalidSpec(
+            field=name, value=value, reason=f"it must be a whole number from {low} to {high}"
+        )

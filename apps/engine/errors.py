@@ -8,9 +8,9 @@ from typing import Any, ClassVar
 class EngineError(Exception):
     """An input or a file that the engine cannot use.
 
-    Subclasses state a stable `code`, a `title` and a `template`; the fields given to the constructor fill the template
-    and stay available as `fields`. `kind` names the family of the failure: "unprocessable", "invalid", "not_found"
-    or "conflict".
+    Subclasses state a stable `code`, a `title` and a `template`; the fields given to the constructor fill the
+    template and stay available as `fields`. `kind` names the family of the failure: "unprocessable",
+    "invalid", "not_found" or "conflict".
     """
 
     kind: ClassVar[str] = "unprocessable"
@@ -38,7 +38,9 @@ def _rebuild(cls: type[EngineError], fields: dict[str, Any]) -> EngineError:
 class EmptyPanel(EngineError):
     code = "empty_panel"
     title = "The panel holds no points"
-    template = "The panel has {series} series and {points} points; at least one series with one point is needed."
+    template = (
+        "The panel has {series} series and {points} points; at least one series with one point is needed."
+    )
 
 
 class MalformedPanel(EngineError):

@@ -1,13 +1,14 @@
 """Features of the global model: what is known at an origin about the value `step` steps ahead.
 
-Every feature is free of the series' units: values enter as (y - anchor) / scale, where `anchor` is the mean of the last
-season before the origin and `scale` the mean absolute deviation in the last seasons. The model's target is
-(y[origin + step] - anchor) / scale, so a forecast is anchor + scale * prediction. Only numpy is imported.
+Every feature is free of the series' units: values enter as (y - anchor) / scale, where `anchor` is the mean
+of the last season before the origin and `scale` the mean absolute deviation in the last seasons. The model's
+target is (y[origin + step] - anchor) / scale, so a forecast is anchor + scale * prediction. Only numpy is
+imported.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -40,8 +41,9 @@ SEASONS_BACK = 3
 class FeatureSpec:
     """Which features a model was trained with; stored in its bundle.
 
-    `lags` counts the last values used one by one; `covariates` are names in column order, `indicators` those among
-    them whose values are only 0 and 1 (they enter as they are, the others relative to their recent mean).
+    `lags` counts the last values used one by one; `covariates` are names in column order, `indicators` those
+    among them whose values are only 0 and 1 (they enter as they are, the others relative to their recent
+    mean).
     """
 
     season: int
@@ -68,7 +70,8 @@ class FeatureSpec:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> FeatureSpec:
         """Read back what `as_json` gave."""
-        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in data.items()})
+        fields: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in data.items()}
+        return cls(**fields)
 
     def as_json(self) -> dict[str, Any]:
         """Plain values."""
@@ -123,7 +126,9 @@ def _recent(lag: int, step: str) -> str:
 
 @dataclass(frozen=True)
 class Design:
-    """Rows for O origins x K steps, origin-major: `x` f8[O*K, F]; `anchor`, `scale` f8[O] in units of the data."""
+    """Rows for O origins x K steps, origin-major: `x` f8[O*K, F]; `anchor`, `scale` f8[O] in units of the
+    data.
+    """
 
     x: Floats
     anchor: Floats
@@ -135,6 +140,7 @@ def design(
     y: Floats,
     origins: Ints,
     steps: Ints,
+    *,
     frequency: Frequency,
     start: Any,
     offset: int,
@@ -142,28 +148,44 @@ def design(
 ) -> Design:
     """Features of one series at `origins` (indices into `y`, i8[O]) for `steps` ahead (i8[K]).
 
-    `start` is the time of `y[0]` and `offset` its index in the full series; `covariates` maps each name of the spec
-    to f8[len(y) + K], reaching over all targets. Values before `y[0]` count as missing (NaN).
+    `start` is the time of `y[0]` and `offset` its index in the full series; `covariates` maps each name of the
+    spec to f8[len(y) + K], reaching over all targets. Values before `y[0]` count as missing (NaN).
     """
     padded = np.concatenate([np.full(spec.lookback, np.nan), y])
     at = origins + spec.lookback
     recent = _windows(padded, at, spec.window)
-    level = _windows(padded, at, spec.level_window)
-    anchor = _mean(level)
-    scale = _scale(recent, anchor)
-    blocks = [_lags(spec, padded, at, anchor, scale, len(steps)), _seasonal(spec, padded, at, steps, anchor, scale)]
-    blocks.append(_levels(spec, padded, at, recent, anchor, scale, len(steps)))
-    blocks.append(_calendar(spec, origins, steps, frequency, start, offset))
-    blocks.append(_covariates(spec, origins, steps, covariates))
-    step = np.tile(steps.astype(np.float64), len(origins))[:, None]
-    return Design(np.hstack([step, *blocks]), anchor, scale)
+    anchor = _mean(_windows(padded, at, spec.level_window))
+    seen = _Seen(padded, at, anchor, _scale(recent, anchor))
+    target = (origins[:, None] + steps[None, :]).ravel()
+    blocks = [
+        np.tile(steps.astype(np.float64), len(origins))[:, None],
+        np.repeat(_lags(spec, seen), len(steps), axis=0),
+        _seasonal(spec, seen, steps),
+        np.repeat(_levels(spec, seen, recent), len(steps), axis=0),
+        _calendar(spec, target, frequency, start, offset),
+        _covariates(spec, origins, steps, covariates),
+    ]
+    return Design(np.hstack(blocks), anchor, seen.scale)
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """A series padded in front, where its origins lie in it (i8[O]), and their anchors and scales (f8[O])."""
+
+    padded: Floats
+    at: Ints
+    anchor: Floats
+    scale: Floats
 
 
 def _windows(padded: Floats, at: Ints, width: int) -> Floats:
-    return np.lib.stride_tricks.sliding_window_view(padded, width)[at - width + 1]
+    """The `width` values up to each position; f8[O, width]."""
+    windows = np.lib.stride_tricks.sliding_window_view(padded, width)
+    return np.asarray(windows[at - width + 1], np.float64)
 
 
 def _mean(block: Floats) -> Floats:
+    """Row means of what is present; NaN where nothing is."""
     count = np.isfinite(block).sum(axis=1)
     total: Floats = np.nansum(block, axis=1)
     return np.divide(total, count, out=np.full(len(block), np.nan), where=count > 0)
@@ -174,44 +196,36 @@ def _scale(recent: Floats, anchor: Floats) -> Floats:
     scale = _mean(np.abs(recent - _mean(recent)[:, None]))
     size = np.abs(anchor)
     flat = ~(scale > 1e-9 * size)
-    return np.where(flat, np.where(size > 0, 0.1 * size, 1.0), scale)
+    return np.asarray(np.where(flat, np.where(size > 0, 0.1 * size, 1.0), scale), np.float64)
 
 
-def _lags(spec: FeatureSpec, padded: Floats, at: Ints, anchor: Floats, scale: Floats, steps: int) -> Floats:
-    last = _windows(padded, at, spec.lags)[:, ::-1]
-    return np.repeat((last - anchor[:, None]) / scale[:, None], steps, axis=0)
+def _lags(spec: FeatureSpec, seen: _Seen) -> Floats:
+    last = _windows(seen.padded, seen.at, spec.lags)[:, ::-1]
+    return (last - seen.anchor[:, None]) / seen.scale[:, None]
 
 
-def _seasonal(spec: FeatureSpec, padded: Floats, at: Ints, steps: Ints, anchor: Floats, scale: Floats) -> Floats:
-    rows = len(at) * len(steps)
+def _seasonal(spec: FeatureSpec, seen: _Seen, steps: Ints) -> Floats:
+    """The values at the target's place in the last seasons that are known at the origin."""
     if spec.season <= 1:
-        return np.zeros((rows, 0))
+        return np.zeros((len(seen.at) * len(steps), 0))
     back = steps - spec.season * -(-steps // spec.season)
     columns = []
     for season in range(SEASONS_BACK):
-        index = at[:, None] + back[None, :] - season * spec.season
-        columns.append(((padded[index] - anchor[:, None]) / scale[:, None]).ravel())
+        index = seen.at[:, None] + back[None, :] - season * spec.season
+        columns.append(((seen.padded[index] - seen.anchor[:, None]) / seen.scale[:, None]).ravel())
     return np.stack(columns, axis=1)
 
 
-def _levels(
-    spec: FeatureSpec, padded: Floats, at: Ints, recent: Floats, anchor: Floats, scale: Floats, steps: int
-) -> Floats:
-    earlier = _mean(_windows(padded, at - spec.level_window, spec.level_window))
-    short = _mean(_windows(padded, at, min(3, spec.lags)))
-    with np.errstate(over="ignore"):
-        spread = scale / np.where(anchor == 0, 1.0, np.abs(anchor))
-    columns = np.stack(
-        [(_mean(recent) - anchor) / scale, (short - anchor) / scale, (anchor - earlier) / scale, np.log1p(spread)],
-        axis=1,
-    )
-    return np.repeat(columns, steps, axis=0)
+def _levels(spec: FeatureSpec, seen: _Seen, recent: Floats) -> Floats:
+    earlier = _mean(_windows(seen.padded, seen.at - spec.level_window, spec.level_window))
+    short = _mean(_windows(seen.padded, seen.at, min(3, spec.lags)))
+    anchor, scale = seen.anchor, seen.scale
+    spread = np.log1p(scale / np.where(anchor == 0, scale, np.abs(anchor)))
+    columns = [(_mean(recent) - anchor) / scale, (short - anchor) / scale, (anchor - earlier) / scale, spread]
+    return np.stack(columns, axis=1)
 
 
-def _calendar(
-    spec: FeatureSpec, origins: Ints, steps: Ints, frequency: Frequency, start: Any, offset: int
-) -> Floats:
-    target = (origins[:, None] + steps[None, :]).ravel()
+def _calendar(spec: FeatureSpec, target: Ints, frequency: Frequency, start: Any, offset: int) -> Floats:
     if not spec.calendar:
         return np.zeros((len(target), 0))
     if spec.calendar == ("position_in_season",):
@@ -222,20 +236,23 @@ def _calendar(
 
 
 def calendar_part(name: str, times: Times) -> Floats:
-    """One calendar column for datetime64[s] times; f8, 0-based for days of the week (Monday) and hours, else 1-based."""
+    """One calendar column for datetime64[s] times; f8, 0-based for days of the week (Monday) and hours, else
+    1-based.
+    """
     days = times.astype("datetime64[D]")
     months = times.astype("datetime64[M]")
     year_start = times.astype("datetime64[Y]").astype("datetime64[D]")
-    values: Any = {
+    midnight = days.astype("datetime64[s]")
+    parts: dict[str, Callable[[], NDArray[Any]]] = {
         "month_of_year": lambda: months.astype(np.int64) % 12 + 1,
         "quarter_of_year": lambda: months.astype(np.int64) % 12 // 3 + 1,
         "day_of_week": lambda: (days.astype(np.int64) + 3) % 7,
         "day_of_month": lambda: (days - months.astype("datetime64[D]")).astype(np.int64) + 1,
         "week_of_year": lambda: (days - year_start).astype(np.int64) // 7 + 1,
-        "hour_of_day": lambda: (times - days.astype("datetime64[s]")).astype(np.int64) // 3600,
-        "minute_of_hour": lambda: (times - days.astype("datetime64[s]")).astype(np.int64) // 60 % 60,
-    }[name]()
-    return np.asarray(values, np.float64)
+        "hour_of_day": lambda: (times - midnight).astype(np.int64) // 3600,
+        "minute_of_hour": lambda: (times - midnight).astype(np.int64) // 60 % 60,
+    }
+    return np.asarray(parts[name](), np.float64)
 
 
 def _covariates(spec: FeatureSpec, origins: Ints, steps: Ints, covariates: Mapping[str, Floats]) -> Floats:
@@ -247,6 +264,8 @@ def _covariates(spec: FeatureSpec, origins: Ints, steps: Ints, covariates: Mappi
             columns[:, i] = column[target]
             continue
         padded = np.concatenate([np.full(spec.window - 1, np.nan), column])
-        mean = np.repeat(_mean(np.lib.stride_tricks.sliding_window_view(padded, spec.window)[origins]), len(steps))
+        mean = np.repeat(
+            _mean(np.lib.stride_tricks.sliding_window_view(padded, spec.window)[origins]), len(steps)
+        )
         columns[:, i] = (column[target] - mean) / np.where(mean == 0, 1.0, np.abs(mean))
     return columns

@@ -34,9 +34,9 @@ MAX_SEASON = 1440
 class Frequency:
     """A regular grid of times.
 
-    `unit` is one of s, min, h, D, B, W, M, Q, Y or "int"; `multiple` counts units a step; `anchor` is the weekday of W
-    (0 = Monday) or the first month of the year's or quarter's cycle (1 = January); `end` puts M, Q, Y on the last day
-    of the period. `season_length` is the number of steps in the main season (1 = none).
+    `unit` is one of s, min, h, D, B, W, M, Q, Y or "int"; `multiple` counts units a step; `anchor` is the
+    weekday of W (0 = Monday) or the first month of the year's or quarter's cycle (1 = January); `end` puts M,
+    Q, Y on the last day of the period. `season_length` is the number of steps in the main season (1 = none).
     """
 
     alias: str
@@ -56,7 +56,9 @@ class Frequency:
         if season_length is None:
             return found
         if isinstance(season_length, bool) or not isinstance(season_length, int) or season_length < 1:
-            raise errors.InvalidSpec(field="season_length", value=season_length, reason="it must be 1 or more")
+            raise errors.InvalidSpec(
+                field="season_length", value=season_length, reason="it must be 1 or more"
+            )
         return cls(found.alias, found.unit, found.multiple, season_length, found.anchor, found.end)
 
     @property
@@ -77,8 +79,10 @@ class Frequency:
         if self.unit == "int":
             return np.int64(start) + steps * self.multiple
         origin = np.datetime64(start, "s")
+        moved: Times
         if self.unit in SECONDS:
-            return origin + (steps * (self.multiple * SECONDS[self.unit])).astype("timedelta64[s]")
+            moved = origin + (steps * (self.multiple * SECONDS[self.unit])).astype("timedelta64[s]")
+            return moved
         if self.unit == "B":
             days = np.busday_offset(origin.astype("datetime64[D]"), steps * self.multiple, roll="backward")
             return _at_time_of_day(days, origin)
@@ -90,7 +94,8 @@ class Frequency:
         if self.end:
             days = (moved + np.timedelta64(1, "M")).astype("datetime64[D]") - np.timedelta64(1, "D")
             return _at_time_of_day(days, origin)
-        return moved.astype("datetime64[s]") + (origin - month.astype("datetime64[s]"))
+        starts: Times = moved.astype("datetime64[s]") + (origin - month.astype("datetime64[s]"))
+        return starts
 
     def index(self, ds: Times) -> NDArray[np.int64]:
         """Position of each time on the grid that starts at `ds[0]`; -1 where a time lies off the grid."""
@@ -104,7 +109,7 @@ class Frequency:
         if self.unit == "int":
             return np.asarray((ds - ds[0]) // self.multiple, np.int64)
         if self.unit in SECONDS:
-            return (ds - ds[0]).astype(np.int64) // (self.multiple * SECONDS[self.unit])
+            return np.asarray((ds - ds[0]).astype(np.int64) // (self.multiple * SECONDS[self.unit]), np.int64)
         if self.unit == "B":
             days = ds.astype("datetime64[D]")
             return np.asarray(np.busday_count(days[0], days) // self.multiple, np.int64)
@@ -127,7 +132,8 @@ def as_times(ds: Any) -> Times:
 def infer(ds: Any) -> Frequency:
     """The frequency of one series' ascending times, gaps allowed.
 
-    Takes the commonest step; raises FrequencyNotInferred with fewer than three times or when most steps disagree.
+    Takes the commonest step; raises FrequencyNotInferred with fewer than three times or when most steps
+    disagree.
     """
     times = as_times(ds)
     if len(times) < 3:
@@ -146,16 +152,17 @@ def infer(ds: Any) -> Frequency:
 def _parse(value: str | int) -> Frequency:
     if isinstance(value, int | np.integer) and not isinstance(value, bool) and value > 0:
         return Frequency(str(int(value)), "int", int(value), 1)
-    match = PATTERN.match(value.strip()) if isinstance(value, str) else None
+    text = value.strip() if isinstance(value, str) else ""
+    if text.isdigit() and int(text) > 0:
+        return _parse(int(text))
+    match = PATTERN.match(text)
     if match is None:
-        if isinstance(value, str) and value.strip().isdigit() and int(value) > 0:
-            return _parse(int(value))
         raise errors.UnknownFrequency(value=value, known=KNOWN)
     multiple, word, anchor = int(match[1] or 1), match[2], (match[3] or "").upper()
     base = SPELLINGS.get(word, word)
     if multiple < 1:
         raise errors.UnknownFrequency(value=value, known=KNOWN)
-    return _build(value, base, multiple, anchor)
+    return _build(text, base, multiple, anchor)
 
 
 def _build(value: str, base: str, multiple: int, anchor: str) -> Frequency:
@@ -180,7 +187,9 @@ def _build_cycle(base: str, multiple: int, anchor: str, prefix: str) -> Frequenc
 
 
 def _season(unit: str, multiple: int) -> int:
-    """Steps in the main season: a day for minutes and hours, a week for days, a year above; 1 when it does not divide."""
+    """Steps in the main season: a day for minutes and hours, a week for days, a year above; 1 when it does
+    not divide.
+    """
     cycle = {"s": 3600, "min": 1440, "h": 24, "D": 7, "B": 5, "W": 52, "M": 12, "Q": 4, "Y": 1}[unit]
     length = cycle // multiple if cycle % multiple == 0 else 1
     if length > MAX_SEASON:
@@ -238,7 +247,9 @@ def _commonest(steps: NDArray[np.int64]) -> int:
 
 def _month_ends(times: Times) -> bool:
     days = times.astype("datetime64[D]")
-    return bool(((days + np.timedelta64(1, "D")).astype("datetime64[M]") != days.astype("datetime64[M]")).all())
+    return bool(
+        ((days + np.timedelta64(1, "D")).astype("datetime64[M]") != days.astype("datetime64[M]")).all()
+    )
 
 
 def _weekdays_only(times: Times) -> bool:
@@ -250,4 +261,6 @@ def _weekday(time: np.datetime64) -> int:
 
 
 def _at_time_of_day(days: NDArray[Any], origin: np.datetime64) -> Times:
-    return days.astype("datetime64[s]") + (origin - origin.astype("datetime64[D]").astype("datetime64[s]"))
+    time_of_day = origin - origin.astype("datetime64[D]").astype("datetime64[s]")
+    times: Times = days.astype("datetime64[s]") + time_of_day
+    return times

@@ -1,8 +1,8 @@
 """Split-conformal bands from pooled backtest errors.
 
-A score is |actual - forecast| divided by the series' scale at the cutoff. For n exchangeable scores the smallest k with
-k >= (n + 1) * level gives a band that covers at least `level` (Lei et al. 2018); it exists when k <= n, so 95 % needs
-19 scores and 80 % needs 4. Only numpy is imported.
+A score is |actual - forecast| divided by the series' scale at the cutoff. For n exchangeable scores the
+smallest k with k >= (n + 1) * level gives a band that covers at least `level` (Lei et al. 2018); it exists
+when k <= n, so 95 % needs 19 scores and 80 % needs 4. Only numpy is imported.
 """
 
 from __future__ import annotations
@@ -48,7 +48,9 @@ def needed(level: int) -> int:
 
 
 def rank(count: int, level: int) -> int:
-    """Which of `count` ascending scores (1-based) bounds the `level` percent band; above `count` when none does."""
+    """Which of `count` ascending scores (1-based) bounds the `level` percent band; above `count` when none
+    does.
+    """
     return -(-(count + 1) * level // 100)
 
 
@@ -61,9 +63,10 @@ def conformal_quantile(scores: Floats, level: int) -> float | None:
 def build_pool(scores: Floats, levels: tuple[int, ...]) -> Pool:
     """Pool scores f8[U, H] (U = series x windows, NaN where nothing was observed) per step.
 
-    When a step has fewer than the widest level needs, it borrows the scores of its nearest steps, one neighbour on
-    either side at a time, until it has enough or there are no more; but only when at least MIN_UNITS units were
-    scored, because the steps of one window err together and count for little more than one.
+    When a step has fewer than the widest level needs, it borrows the scores of its nearest steps, one
+    neighbour on either side at a time, until it has enough or there are no more; but only when at least
+    MIN_UNITS units were scored, because the steps of one window err together and count for little more than
+    one.
     """
     horizon = scores.shape[1]
     units = int((~np.isnan(scores)).any(axis=1).sum())
@@ -95,7 +98,9 @@ def _nearest(scores: Floats, step: int, enough: int) -> Floats:
 
 
 def _thin(ascending: Floats) -> Floats:
-    """At most MAX_SCORES order statistics, evenly spaced and rounded up, so that bands only ever get wider."""
+    """At most MAX_SCORES order statistics, evenly spaced and rounded up, so that bands only ever get
+    wider.
+    """
     if len(ascending) <= MAX_SCORES:
         return ascending
     index = np.ceil(np.arange(1, MAX_SCORES + 1) * len(ascending) / MAX_SCORES).astype(np.int64) - 1

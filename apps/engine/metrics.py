@@ -13,8 +13,8 @@ Floats = NDArray[np.float64]
 def naive_scale(history: Floats, season_length: int) -> float:
     """Mean absolute seasonal-naive error within `history`: the denominator of MASE, in units of the data.
 
-    Falls back to the last-value naive when the season is too long or gives 0, then to the mean size, then to 1, so that it is
-    always positive.
+    Falls back to the last-value naive when the season is too long or gives 0, then to the mean size, then to
+    1, so that it is always positive.
     """
     for lag in (season_length, 1):
         if len(history) > lag:
@@ -63,7 +63,9 @@ def smape(y: Floats, f: Floats) -> float:
 
 
 def wape(y: Floats, f: Floats) -> float:
-    """Weighted absolute percentage error: sum of absolute errors over sum of absolute actuals (NaN when those are 0)."""
+    """Weighted absolute percentage error: sum of absolute errors over sum of absolute actuals (NaN when those
+    are 0).
+    """
     total = float(np.nansum(np.abs(y)))
     return float(np.nansum(np.abs(y - f))) / total if total > 0 else float("nan")
 

@@ -43,13 +43,22 @@ def pack_model(
     spec: TrainSpec,
     chosen: Chosen,
     pool: Pool,
+    *,
     intervals: list[dict[str, Any]],
     notes: list[str],
     flags: Mapping[str, Sequence[str]],
 ) -> bytes:
     """The bundle's bytes; its test vectors are the forecasts of up to five series over the whole horizon."""
     content = bundle.Content(
-        _meta(panel, spec, chosen, pool, intervals, notes, flags), _arrays(panel, spec, chosen, pool), _texts(chosen)
+        {
+            **_meta(panel, spec, chosen),
+            "pooling": pool.pooling,
+            "intervals": intervals,
+            "notes": notes,
+            "flags": {s: list(f) for s, f in flags.items()},
+        },
+        _arrays(panel, spec, chosen, pool),
+        _texts(chosen),
     )
     loaded = assemble(content, "")
     rows = np.unique(np.linspace(0, len(panel) - 1, min(VECTORS, len(panel))).astype(np.int64))
@@ -60,15 +69,7 @@ def pack_model(
     return bundle.pack(replace(content, arrays={**content.arrays, **vectors}))
 
 
-def _meta(
-    panel: Panel,
-    spec: TrainSpec,
-    chosen: Chosen,
-    pool: Pool,
-    intervals: list[dict[str, Any]],
-    notes: list[str],
-    flags: Mapping[str, Sequence[str]],
-) -> dict[str, Any]:
+def _meta(panel: Panel, spec: TrainSpec, chosen: Chosen) -> dict[str, Any]:
     return {
         "kind": chosen.name,
         "name": chosen.name,
@@ -81,11 +82,9 @@ def _meta(
         "series_ids": list(panel.series_ids),
         "levels": list(spec.levels),
         "covariates": sorted(panel.known_future),
-        "pooling": pool.pooling,
-        "intervals": intervals,
-        "notes": notes,
-        "flags": {s: list(f) for s, f in flags.items()},
-        "members": [{"name": f.name, "kind": f.state.kind, "meta": dict(f.state.meta)} for f in chosen.members],
+        "members": [
+            {"name": f.name, "kind": f.state.kind, "meta": dict(f.state.meta)} for f in chosen.members
+        ],
     }
 
 
@@ -115,4 +114,6 @@ def _arrays(panel: Panel, spec: TrainSpec, chosen: Chosen, pool: Pool) -> dict[s
 
 
 def _texts(chosen: Chosen) -> dict[str, str]:
-    return {f"members/{i}/model": f.state.text for i, f in enumerate(chosen.members) if f.state.text is not None}
+    return {
+        f"members/{i}/model": f.state.text for i, f in enumerate(chosen.members) if f.state.text is not None
+    }

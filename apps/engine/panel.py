@@ -1,6 +1,7 @@
 """A panel of time series as flat arrays, and the builder that makes one from columns.
 
-Row `i` of series `s` lies at `indptr[s] <= i < indptr[s + 1]`. Nothing here changes a value; only numpy is imported.
+Row `i` of series `s` lies at `indptr[s] <= i < indptr[s + 1]`. Nothing here changes a value; only numpy is
+imported.
 """
 
 from __future__ import annotations
@@ -23,11 +24,11 @@ Ints = NDArray[np.int64]
 class Panel:
     """S series with N points in all, each series ascending in time.
 
-    `values` f8[N], `indptr` i8[S+1], `ds` int64[N] or datetime64[s][N]. `known_future` maps a covariate's name to
-    f8[N] beside the values; `future` maps the same names to f8[S, F], the covariate in the F steps after each
-    series' last point (NaN where unknown). `static` maps a name to one value a series. Construction checks shapes,
-    finite values, ascending times and the grid, and raises an EngineError that names series and row. Gaps on the
-    grid are allowed here.
+    `values` f8[N], `indptr` i8[S+1], `ds` int64[N] or datetime64[s][N]. `known_future` maps a covariate's
+    name to f8[N] beside the values; `future` maps the same names to f8[S, F], the covariate in the F steps
+    after each series' last point (NaN where unknown). `static` maps a name to one value a series.
+    Construction checks shapes, finite values, ascending times and the grid, and raises an EngineError that
+    names series and row. Gaps on the grid are allowed here.
     """
 
     series_ids: tuple[str, ...]
@@ -82,7 +83,9 @@ class Panel:
 
     def _cut(self, parts: list[tuple[int, int]], *, keep_future: bool) -> Panel:
         starts = [int(self.indptr[s]) for s, _ in parts]
-        index = np.concatenate([np.arange(a, a + n) for a, (_, n) in zip(starts, parts, strict=True)] or [np.zeros(0, int)])
+        index = np.concatenate(
+            [np.arange(a, a + n) for a, (_, n) in zip(starts, parts, strict=True)] or [np.zeros(0, int)]
+        )
         rows = [s for s, _ in parts]
         future = {k: v[rows] for k, v in self.future.items()} if keep_future else self._beyond(parts)
         return Panel(
@@ -120,8 +123,8 @@ def from_columns(
 ) -> Panel:
     """A panel from three long columns of N rows, in any order.
 
-    Rows at the end of a series whose `y` is missing while every covariate is present become `future`. Without a
-    frequency it is inferred from the longest series. `static` maps a name to {series_id: value}.
+    Rows at the end of a series whose `y` is missing while every covariate is present become `future`. Without
+    a frequency it is inferred from the longest series. `static` maps a name to {series_id: value}.
     Raises an EngineError that names series and time for anything else missing, doubled or off the grid.
     """
     ids = np.asarray(series_id).astype(str)
@@ -151,12 +154,15 @@ def from_columns(
 def fill_gaps(panel: Panel) -> tuple[Panel, dict[str, int]]:
     """The panel on a full grid, and how many points were filled for each series that had gaps.
 
-    A missing point takes the value one season earlier (its own or a filled one), the last value where there is none;
-    covariates are carried forward. Only the past is used, so a backtest on the result sees no later value.
+    A missing point takes the value one season earlier (its own or a filled one), the last value where there
+    is none; covariates are carried forward. Only the past is used, so a backtest on the result sees no later
+    value.
     """
     positions = [panel.frequency.index(panel.times(s)) for s in range(len(panel))]
     filled = {
-        panel.series_ids[s]: int(p[-1]) + 1 - len(p) for s, p in enumerate(positions) if int(p[-1]) + 1 > len(p)
+        panel.series_ids[s]: int(p[-1]) + 1 - len(p)
+        for s, p in enumerate(positions)
+        if int(p[-1]) + 1 > len(p)
     }
     if not filled:
         return panel, {}
@@ -187,7 +193,9 @@ def _spread(values: Floats, positions: Ints, period: int) -> Floats:
     return out
 
 
-def _past_rows(codes: Ints, values: Floats, covariates: Mapping[str, Floats], count: int) -> NDArray[np.bool_]:
+def _past_rows(
+    codes: Ints, values: Floats, covariates: Mapping[str, Floats], count: int
+) -> NDArray[np.bool_]:
     """False for the rows after a series' last present value when every covariate is present there."""
     if not covariates:
         return np.ones(len(values), bool)
@@ -195,7 +203,8 @@ def _past_rows(codes: Ints, values: Floats, covariates: Mapping[str, Floats], co
     present = np.flatnonzero(~np.isnan(values))
     np.maximum.at(last, codes[present], present)
     known = np.logical_and.reduce([~np.isnan(column) for column in covariates.values()])
-    return ~((np.arange(len(values)) > last[codes]) & (last[codes] >= 0) & known)
+    after = (np.arange(len(values)) > last[codes]) & (last[codes] >= 0)
+    return np.asarray(~(after & known), np.bool_)
 
 
 def _future_blocks(
@@ -214,7 +223,9 @@ def _future_blocks(
     return blocks
 
 
-def _frequency_of(value: Frequency | str | int | None, season_length: int | None, codes: Ints, times: Times) -> Frequency:
+def _frequency_of(
+    value: Frequency | str | int | None, season_length: int | None, codes: Ints, times: Times
+) -> Frequency:
     if value is None:
         longest = int(np.argmax(np.bincount(codes)))
         value = infer(times[codes == longest])
@@ -228,15 +239,21 @@ def _check_shapes(panel: Panel) -> None:
     if len(set(panel.series_ids)) != count:
         raise errors.MalformedPanel(field="series_ids", reason="a series id occurs twice")
     if len(panel.indptr) != count + 1 or panel.indptr[0] != 0 or panel.indptr[-1] != points:
-        raise errors.MalformedPanel(field="indptr", reason=f"it must run from 0 to {points} in {count + 1} entries")
+        raise errors.MalformedPanel(
+            field="indptr", reason=f"it must run from 0 to {points} in {count + 1} entries"
+        )
     if (np.diff(panel.indptr) < 1).any():
         empty = panel.series_ids[int(np.argmin(np.diff(panel.indptr)))]
         raise errors.MalformedPanel(field="indptr", reason=f"series '{empty}' has no points")
     if len(panel.ds) != points or (panel.ds.dtype.kind == "i") != panel.frequency.is_integer:
-        raise errors.MalformedPanel(field="ds", reason="its length or its type does not match values and frequency")
+        raise errors.MalformedPanel(
+            field="ds", reason="its length or its type does not match values and frequency"
+        )
     for name, column in panel.known_future.items():
         if np.shape(column) != (points,):
-            raise errors.MalformedPanel(field=f"known_future[{name}]", reason=f"its shape must be ({points},)")
+            raise errors.MalformedPanel(
+                field=f"known_future[{name}]", reason=f"its shape must be ({points},)"
+            )
     for name, block in panel.future.items():
         if name not in panel.known_future or np.ndim(block) != 2 or len(block) != count:
             raise errors.MalformedPanel(field=f"future[{name}]", reason=f"its shape must be ({count}, steps)")

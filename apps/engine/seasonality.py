@@ -14,7 +14,9 @@ CRITICAL = 1.645  # one-sided 95 % of the standard normal, as in the M4 competit
 
 @dataclass(frozen=True)
 class Adjusted:
-    """A series without its season: `values` f8[n]; `ahead` f8[m], the seasonal term of steps 1..m; `kind` how it enters."""
+    """A series without its season: `values` f8[n]; `ahead` f8[m], the seasonal term of steps 1..m; `kind` how
+    it enters.
+    """
 
     values: Floats
     ahead: Floats
@@ -37,7 +39,9 @@ def is_seasonal(y: Floats, m: int) -> bool:
 
 
 def adjust(y: Floats, m: int) -> Adjusted:
-    """Take the season of length `m` out where the test finds one: by ratios for positive series, else by differences."""
+    """Take the season of length `m` out where the test finds one: by ratios for positive series, else by
+    differences.
+    """
     if not is_seasonal(y, m):
         return Adjusted(y, np.zeros(1), NONE)
     trend = _moving_average(y, m)

@@ -1,4 +1,6 @@
-"""Training: backtest every candidate, choose the best, refit it on all points, calibrate, and pack the bundle."""
+"""Training: backtest every candidate, choose the best, refit it on all points, calibrate, and pack the
+bundle.
+"""
 
 from __future__ import annotations
 
@@ -27,25 +29,41 @@ class Trial:
     outcome: Outcome | None
 
 
+@dataclass(frozen=True)
+class Bench:
+    """What every candidate is tried on: the windows of a panel with `series` series, the spec and a clock."""
+
+    windows: Sequence[Window]
+    series: int
+    spec: TrainSpec
+    clock: Callable[[], float]
+
+
 def _silent(stage: str, percent: float) -> None:  # noqa: ARG001
     return None
 
 
 def train(
-    panel: Panel, spec: TrainSpec, progress: Progress = _silent, clock: Callable[[], float] = time.perf_counter
+    panel: Panel,
+    spec: TrainSpec,
+    progress: Progress = _silent,
+    clock: Callable[[], float] = time.perf_counter,
 ) -> TrainResult:
     """Train on `panel` as `spec` says and return the leaderboard and the bundle.
 
-    `progress` is called with a stage in words and a percentage from 0 to 100 that never falls. The same panel and spec
-    give the same bundle, byte for byte; only `seconds` in the leaderboard depends on `clock`.
-    Raises an EngineError for a spec or panel that cannot be used; a candidate's own failure stands in its line.
+    `progress` is called with a stage in words and a percentage from 0 to 100 that never falls. The same panel
+    and spec give the same bundle, byte for byte; only `seconds` in the leaderboard depends on `clock`.
+    Raises an EngineError for a spec or panel that cannot be used; a candidate's own failure stands in its
+    line.
     """
     forecasters = choose(spec.candidates)
     progress("Checking the data", 0.0)
-    panel, notes, flags = _prepare(panel, spec)
-    windows = backtest.plan(_as_known(panel, spec, notes), spec.horizon, spec.windows, spec.non_negative)
+    panel, notes, flags = _prepare(panel)
+    known = _covariates_known(panel, spec, notes)
+    windows = backtest.plan(panel, spec.horizon, spec.windows, spec.non_negative, covariates_known=known)
     _note_windows(panel, windows, notes, flags)
-    trials = _try_all(forecasters, windows, panel, spec, progress, clock)
+    bench = Bench(windows, len(panel), spec, clock)
+    trials = _try_all(forecasters, bench, progress)
     progress("Fitting the chosen model on all data", 88.0)
     chosen, trials = _fit_best(trials, panel, spec, notes, flags)
     progress("Calibrating the intervals", 95.0)
@@ -55,7 +73,7 @@ def train(
     described = _describe(pool, spec)
     notes.extend(_interval_notes(described))
     progress("Packing the bundle", 97.0)
-    data = pack_model(panel, spec, chosen, pool, described, notes, flags)
+    data = pack_model(panel, spec, chosen, pool, intervals=described, notes=notes, flags=flags)
     progress("Done", 100.0)
     return TrainResult(
         [t.line for t in trials], best.line.name, data, bundle.digest(data), notes, _cutoffs(windows), described,
@@ -63,41 +81,41 @@ def train(
     )  # fmt: skip
 
 
-def _prepare(panel: Panel, spec: TrainSpec) -> tuple[Panel, list[str], Flags]:
+def _prepare(panel: Panel) -> tuple[Panel, list[str], Flags]:
     panel, filled = fill_gaps(panel)
     notes: list[str] = []
     flags: Flags = {s: ["gap_filled"] for s in filled}
     if filled:
         listed = ", ".join(f"{s} ({n})" for s, n in list(filled.items())[:5])
         more = f" and {len(filled) - 5} more" if len(filled) > 5 else ""
-        notes.append(f"Missing times were filled with the value one season earlier for fitting: {listed}{more}.")
+        notes.append(
+            f"Missing times were filled with the value one season earlier for fitting: {listed}{more}."
+        )
     for s, series_id in enumerate(panel.series_ids):
         if len(panel.series(s)) > 1 and np.ptp(panel.series(s)) == 0:
             flags.setdefault(series_id, []).append("constant")
-    del spec
     return panel, notes, flags
 
 
-def _as_known(panel: Panel, spec: TrainSpec, notes: list[str]) -> Panel:
-    """The panel whose covariates a backtest may see beyond a cutoff: those that a forecast will know too.
+def _covariates_known(panel: Panel, spec: TrainSpec, notes: list[str]) -> bool:
+    """Whether a backtest may see the covariates beyond a cutoff: only when a forecast will know them too.
 
-    When the data set ends with the target, forecasts carry covariates forward; then the backtest does so as well, and
-    its errors are those that users will meet.
+    When the data set ends with the target, forecasts carry covariates forward; then the backtest does so as
+    well, and its errors are those that users will meet.
     """
     if not panel.known_future or spec.future_covariates == "request":
-        return panel
-    known = [
-        np.isfinite(panel.future[name][:, : spec.horizon]).sum() >= 0.9 * len(panel) * spec.horizon
+        return True
+    wanted = 0.9 * len(panel) * spec.horizon
+    if all(
+        name in panel.future and np.isfinite(panel.future[name][:, : spec.horizon]).sum() >= wanted
         for name in panel.known_future
-        if name in panel.future
-    ]
-    if len(known) == len(panel.known_future) and all(known):
-        return panel
+    ):
+        return True
     notes.append(
-        "The covariates are not known beyond the data, so forecasts carry them forward unless a request brings them; "
-        "the backtest did the same."
+        "The covariates are not known beyond the data, so forecasts carry them forward unless a request brings "
+        "them; the backtest did the same."
     )
-    return replace(panel, future={})
+    return False
 
 
 def _note_windows(panel: Panel, windows: Sequence[Window], notes: list[str], flags: Flags) -> None:
@@ -110,60 +128,53 @@ def _note_windows(panel: Panel, windows: Sequence[Window], notes: list[str], fla
     elif len(windows) == 1:
         notes.append("The history allows only one backtest window; two or more make the choice safer.")
     if untested and windows:
-        notes.append(f"{len(untested)} of {len(panel)} series are too short to be backtested at this horizon.")
+        notes.append(
+            f"{len(untested)} of {len(panel)} series are too short to be backtested at this horizon."
+        )
 
 
-def _try_all(
-    forecasters: Sequence[Forecaster],
-    windows: Sequence[Window],
-    panel: Panel,
-    spec: TrainSpec,
-    progress: Progress,
-    clock: Callable[[], float],
-) -> list[Trial]:
+def _try_all(forecasters: Sequence[Forecaster], bench: Bench, progress: Progress) -> list[Trial]:
     trials: list[Trial] = []
     naive: Outcome | None = None
     share = 86.0 / len(forecasters)
+    count = len(bench.windows)
     for i, forecaster in enumerate(forecasters):
         low = 2.0 + i * share
         progress(f"{forecaster.label}: starting", low)
 
         def tick(done: int, low: float = low, label: str = forecaster.label) -> None:
-            progress(f"{label}: window {done} of {len(windows)}", low + share * done / max(len(windows), 1))
+            progress(f"{label}: window {done} of {count}", low + share * done / count)
 
-        trial = _try(forecaster, windows, len(panel), spec, naive, tick, clock)
+        trial = _try(forecaster, bench, naive, tick)
         naive = trial.outcome if forecaster.name == NAIVE else naive
         trials.append(trial)
     return _ranked(trials)
 
 
-def _try(
-    forecaster: Forecaster,
-    windows: Sequence[Window],
-    series: int,
-    spec: TrainSpec,
-    naive: Outcome | None,
-    tick: Callable[[int], None],
-    clock: Callable[[], float],
-) -> Trial:
-    context = FitContext(spec.horizon, spec.seed, spec.threads)
-    started = clock()
+def _try(forecaster: Forecaster, bench: Bench, naive: Outcome | None, tick: Callable[[int], None]) -> Trial:
+    windows, spec = bench.windows, bench.spec
+    started = bench.clock()
     line = Candidate(
         forecaster.name, forecaster.label, None, None, None, None, len(windows), 0.0, None, selected=False
     )
     if not windows:
         return Trial(forecaster, line, None)
     try:
+        context = FitContext(spec.horizon, spec.seed, spec.threads)
         outcome = backtest.run(forecaster, windows, context, naive, tick)
-        found = backtest.score(windows, outcome, series)
+        found = backtest.score(windows, outcome, bench.series)
     except Exception as error:  # noqa: BLE001 - whatever a library raises must not sink the other candidates
-        return Trial(forecaster, replace(line, seconds=clock() - started, error=_words(error)), None)
-    if not np.isfinite(found.mase):
-        return Trial(forecaster, replace(line, seconds=clock() - started, error="its forecasts are not finite"), None)
+        return Trial(forecaster, replace(line, seconds=bench.clock() - started, error=_words(error)), None)
     line = replace(
-        line, mase=found.mase, smape=found.smape, rmsse=found.rmsse, wape=_finite(found.wape),
-        step_mase=found.step_mase, seconds=clock() - started, fallback_series=len(outcome.fallback),
-    )  # fmt: skip
+        line,
+        mase=found.mase,
+        smape=found.smape,
+        rmsse=found.rmsse,
+        wape=_finite(found.wape),
+        step_mase=found.step_mase,
+        seconds=bench.clock() - started,
+        fallback_series=len(outcome.fallback),
+    )
     return Trial(forecaster, line, outcome)
 
 
@@ -176,13 +187,18 @@ def _ranked(trials: list[Trial]) -> list[Trial]:
             return trial
         return replace(trial, line=replace(trial.line, beats_naive=trial.line.mase < naive))
 
-    return sorted(map(judged, trials), key=lambda t: (t.line.error is not None, t.line.mase if t.line.mase is not None else np.inf))
+    return sorted(
+        map(judged, trials),
+        key=lambda t: (t.line.error is not None, t.line.mase if t.line.mase is not None else np.inf),
+    )
 
 
 def _fit_best(
     trials: list[Trial], panel: Panel, spec: TrainSpec, notes: list[str], flags: Flags
 ) -> tuple[Chosen, list[Trial]]:
-    """Fit the best candidate on everything; when that fails it is marked and the next best takes its place."""
+    """Fit the best candidate on everything; when that fails it is marked and the next best takes its
+    place.
+    """
     context = FitContext(spec.horizon, spec.seed, spec.threads)
     trials = list(trials)
     for i, trial in enumerate(trials):
@@ -195,19 +211,26 @@ def _fit_best(
             continue
         trials[i] = replace(trial, line=replace(trial.line, selected=True))
         return chosen, trials
-    raise errors.NothingFitted(forecaster="Every candidate", series=len(panel), reason=str(trials[0].line.error))
+    raise errors.NothingFitted(
+        forecaster="Every candidate", series=len(panel), reason=str(trials[0].line.error)
+    )
 
 
-def _chosen(forecaster: Forecaster, panel: Panel, context: FitContext, notes: list[str], flags: Flags) -> Chosen:
-    """The forecaster fitted on everything, with the seasonal naive for series it cannot take or gives nothing finite for."""
+def _chosen(
+    forecaster: Forecaster, panel: Panel, context: FitContext, notes: list[str], flags: Flags
+) -> Chosen:
+    """The forecaster fitted on everything, with the seasonal naive for the series it cannot take."""
     fitted = forecaster.fit(panel, context)
-    served = np.isfinite(backtest.predict_all(fitted, context.horizon)).all(axis=1)
+    mean = backtest.predict_all(fitted, context.horizon)
+    served = np.asarray(np.isfinite(mean).all(axis=1), np.bool_)
     if served.all():
         return Chosen(forecaster.name, forecaster.label, fitted, None)
     for row in np.flatnonzero(~served):
         flags.setdefault(panel.series_ids[row], []).append("fallback_naive")
     count = int((~served).sum())
-    notes.append(f"{count} of {len(panel)} series are served by the seasonal naive: the chosen model cannot take them.")
+    notes.append(
+        f"{count} of {len(panel)} series are served by the seasonal naive: the chosen model cannot take them."
+    )
     naive = choose((NAIVE,))[0].fit(panel, context)
     return Chosen(forecaster.name, forecaster.label, fitted, naive, served)
 
@@ -232,7 +255,8 @@ def _describe(pool: intervals.Pool, spec: TrainSpec) -> list[dict[str, object]]:
 
 def _interval_notes(described: list[dict[str, object]]) -> list[str]:
     return [
-        f"The {d['level']} % interval is the model's own, not calibrated: {d['scores']} backtest errors, {d['needed']} are needed."
+        f"The {d['level']} % interval is the model's own, not calibrated: "
+        f"{d['scores']} backtest errors, {d['needed']} are needed."
         for d in described
         if not d["calibrated"]
     ]
@@ -244,13 +268,13 @@ def _coverage(scores: list[Floats], spec: TrainSpec) -> dict[int, float | None]:
 
 
 def _covered(scores: list[Floats], level: int, spec: TrainSpec) -> float | None:
-    hits: list[Floats] = []
+    hits = []
     for i, held_out in enumerate(scores):
         others = [s for j, s in enumerate(scores) if j != i]
         widths = intervals.build_pool(_stacked(others, spec.horizon), (level,)).quantile(level, spec.horizon)
         if widths is None:
             return None
-        hits.append(held_out <= widths[None, :])
+        hits.append((held_out <= widths[None, :]).astype(np.float64))
     return float(np.concatenate(hits).mean()) if len(hits) > 1 else None
 
 

@@ -1,9 +1,10 @@
 """AutoETS: exponential smoothing per series, form chosen by AICc, estimated by statsforecast.
 
-The form is searched step by step (season, then trend, then error: six to eight of the fifteen admissible forms), once at a panel's
-earliest cutoff; later cutoffs of the same backtest re-estimate the found form. A series is read from its last
-POINTS_KEPT points or ten seasons, which is where its smoothed state comes from. Seasons longer than LONGEST_SEASON are taken out beforehand
-by classical decomposition, because a state for each of their positions cannot be estimated.
+The form is searched step by step (season, then trend, then error: six to eight of the fifteen admissible
+forms), once at a panel's earliest cutoff; later cutoffs of the same backtest re-estimate the found form. A
+series is read from its last POINTS_KEPT points or ten seasons, which is where its smoothed state comes from.
+Seasons longer than LONGEST_SEASON are taken out beforehand by classical decomposition, because a state for
+each of their positions cannot be estimated.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from apps.engine.forecasters.base import Estimate, FitContext, Forecaster
+from apps.engine.forecasters.base import Estimate, FitContext, Forecaster, plausible
 from apps.engine.intervals import normal_width
 from apps.engine.metrics import naive_scale
 from apps.engine.panel import Floats, Panel
@@ -78,7 +79,10 @@ def smooth(y: Floats, season: int, horizon: int, hint: str | None = None) -> Smo
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
         form, model = _search(adjusted.values, m, hint)
-        return _end_state(form, model, adjusted, horizon, naive_scale(y, season))
+        smoothed = _end_state(form, model, adjusted, _sigma(model, horizon, naive_scale(y, season)))
+    if not plausible(_forecast(smoothed, horizon), y):
+        raise NoForm("its forecasts leave the range of the data")
+    return smoothed
 
 
 def _search(y: Floats, m: int, hint: str | None) -> tuple[str, dict[str, Any]]:
@@ -112,47 +116,48 @@ def _model(tried: dict[str, dict[str, Any] | None], form: str) -> dict[str, Any]
 
 def _estimate(y: Floats, m: int, form: str) -> dict[str, Any] | None:
     """statsforecast's model of one form such as "AAdN"; None when it cannot be estimated."""
-    from statsforecast.ets import ets_f
+    from statsforecast.ets import ets_f, forecast_ets
 
     try:
-        model: dict[str, Any] = ets_f(y, m=m, model=form[0] + form[1] + form[-1], damped="d" in form)
+        model: dict[str, Any] = ets_f(  # type: ignore[no-untyped-call]
+            y, m=m, model=form[0] + form[1] + form[-1], damped="d" in form
+        )
     except Exception:  # noqa: BLE001 - it raises bare Exceptions for tiny data and parameters out of range
         return None
     states = np.asarray(model["states"])
     usable = states.ndim == 2 and np.isfinite(states[-1]).all() and np.isfinite(model["aicc"])
-    return model if usable else None
+    if not usable:
+        return None
+    ahead: dict[str, Any] = forecast_ets(model, 2 * m)  # type: ignore[no-untyped-call]
+    return model if plausible(ahead["mean"], y) else None
 
 
-def _end_state(form: str, model: dict[str, Any], adjusted: Adjusted, horizon: int, scale: float) -> Smoothed:
+def _end_state(form: str, model: dict[str, Any], adjusted: Adjusted, sigma: Floats) -> Smoothed:
     last = np.asarray(model["states"][-1], np.float64)
     trend, damped = form[1] == "A", "d" in form
     season, kind = adjusted.ahead, adjusted.kind
     if form[-1] != "N":
         season, kind = last[1 + trend :][::-1].copy(), ADDITIVE if form[-1] == "A" else MULTIPLICATIVE
-    sigma = _sigma(model, horizon, scale)
     if adjusted.kind == MULTIPLICATIVE:
-        sigma = sigma * cycle(adjusted.ahead[None, :], horizon)[0]
-    smoothed = Smoothed(
-        form, float(last[0]), float(last[1]) if trend else 0.0, float(model["par"][3]) if damped else 1.0, season, kind, sigma
-    )
-    if not np.isfinite(_forecast(smoothed, horizon)).all():
-        raise NoForm("its forecasts are not finite")
-    return smoothed
+        sigma = sigma * cycle(adjusted.ahead[None, :], len(sigma))[0]
+    slope, phi = float(last[1]) if trend else 0.0, float(model["par"][3]) if damped else 1.0
+    return Smoothed(form, float(last[0]), slope, phi, season, kind, sigma)
 
 
 def _forecast(one: Smoothed, horizon: int) -> Floats:
     base = one.level + one.slope * np.cumsum(one.phi ** np.arange(1, horizon + 1))
-    return combine(base[None, :], cycle(one.season[None, :], horizon), np.asarray([one.season_kind]))[0]
+    mean = combine(base[None, :], cycle(one.season[None, :], horizon), np.asarray([one.season_kind]))[0]
+    return np.asarray(mean, np.float64)
 
 
 def _sigma(model: dict[str, Any], horizon: int, scale: float) -> Floats:
     """The model's own standard deviations; a random walk's where its formula gives none."""
     from statsforecast.ets import forecast_ets
 
-    band = forecast_ets(model, horizon, level=[SIGMA_LEVEL])
+    band: dict[str, Any] = forecast_ets(model, horizon, level=[SIGMA_LEVEL])  # type: ignore[no-untyped-call]
     sigma = (band[f"hi-{SIGMA_LEVEL}"] - band[f"lo-{SIGMA_LEVEL}"]) / (2 * normal_width(SIGMA_LEVEL))
     walk = scale * np.sqrt(np.arange(1, horizon + 1))
-    return np.where(np.isfinite(sigma), sigma, walk)
+    return np.asarray(np.where(np.isfinite(sigma), sigma, walk), np.float64)
 
 
 def _state(found: dict[int, Smoothed], series: int, horizon: int) -> State:

@@ -1,4 +1,6 @@
-"""The contract of a forecaster: checked input, a frozen result, a predictor that lives in `engine.serving`."""
+"""The contract of a forecaster: checked input, a frozen result, a predictor that lives in
+`engine.serving`.
+"""
 
 from __future__ import annotations
 
@@ -19,8 +21,9 @@ from apps.engine.serving.state import Points, Predictor, State, Tails
 class FitContext:
     """How to fit: `horizon` steps, `seed`, `threads` for native libraries.
 
-    `hints` carries a forecaster's own choices from an earlier cutoff of the same panel (by series id), so that a
-    backtest searches once and only re-estimates afterwards; it never carries later data to an earlier cutoff.
+    `hints` carries a forecaster's own choices from an earlier cutoff of the same panel (by series id), so
+    that a backtest searches once and only re-estimates afterwards; it never carries later data to an earlier
+    cutoff.
     """
 
     horizon: int
@@ -45,7 +48,9 @@ class Fitted:
     hints: Mapping[str, str] = field(default_factory=dict)
 
     def predict(self, rows: Ints, horizon: int, future: Mapping[str, Floats] | None = None) -> Points:
-        """Steps 1..horizon for the panel's series `rows`; f8[R, horizon]. The model's own values, not yet bounded."""
+        """Steps 1..horizon for the panel's series `rows`; f8[R, horizon]. The model's own values, not yet
+        bounded.
+        """
         return self.predictor.predict(np.asarray(rows, np.int64), horizon, future or {})
 
 
@@ -61,7 +66,8 @@ class Estimate:
 class Forecaster(ABC):
     """One way to forecast a panel. Instances hold no data.
 
-    `min_points` is the shortest series it takes; `uses_covariates` whether known-future covariates matter to it.
+    `min_points` is the shortest series it takes; `uses_covariates` whether known-future covariates matter to
+    it.
     """
 
     name: ClassVar[str]
@@ -84,6 +90,19 @@ class Forecaster(ABC):
     @abstractmethod
     def _fit(self, panel: Panel, context: FitContext) -> Estimate:
         """Estimate from a valid panel without gaps; `state.fitted` bool[S]."""
+
+
+def plausible(forecast: Floats, y: Floats) -> bool:
+    """False when a forecast is not finite or lies further outside the history than three times its range.
+
+    Estimation now and then ends in a state (a seasonal index of 13, say) that no history supports.
+    """
+    reach = 3.0 * float(np.ptp(y))
+    return bool(
+        np.isfinite(forecast).all()
+        and (forecast >= y.min() - reach).all()
+        and (forecast <= y.max() + reach).all()
+    )
 
 
 def tail_length(season_length: int, horizon: int) -> int:

@@ -1,7 +1,7 @@
 """One LightGBM for the whole panel: direct multi-horizon, the step is a feature, all values scale-free.
 
-Known-future covariates are features at the target's time. Training takes their true values there; a forecast takes
-them by the rule in `serving.covariates`, and the backtest by the same rule.
+Known-future covariates are features at the target's time. Training takes their true values there; a forecast
+takes them by the rule in `serving.covariates`, and the backtest by the same rule.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ from apps.engine.forecasters.base import Estimate, FitContext, Forecaster
 from apps.engine.panel import Floats, Ints, Panel
 from apps.engine.serving.state import State
 
-MAX_ROWS = 60_000
-TREES = 150
+MAX_ROWS = 30_000
+TREES = 120
 CLIP = 20.0
 PARAMETERS: dict[str, Any] = {
     "objective": "regression_l1",
-    "learning_rate": 0.08,
-    "num_leaves": 31,
+    "learning_rate": 0.1,
+    "num_leaves": 24,
     "min_data_in_leaf": 20,
     "feature_fraction": 0.7,
     "bagging_fraction": 0.8,
     "bagging_freq": 1,
     "lambda_l2": 1.0,
-    "max_bin": 127,
+    "max_bin": 63,
     "deterministic": True,
     "force_row_wise": True,
     "verbosity": -1,
@@ -60,7 +60,9 @@ class LightGBMGlobal(Forecaster):
 
 
 def training_rows(panel: Panel, spec: FeatureSpec, horizon: int) -> tuple[Floats, Floats, Ints]:
-    """Features f8[R, F], scaled targets f8[R] and steps i8[R] of at most about MAX_ROWS rows, latest origins first kept."""
+    """Features f8[R, F], scaled targets f8[R] and steps i8[R] of at most about MAX_ROWS rows, latest origins
+    first kept.
+    """
     usable = np.maximum(panel.lengths - _first_origin(panel.lengths, spec) - 1, 0)
     stride = max(1, -(-int(usable.sum()) * horizon // MAX_ROWS))
     blocks = [_series_rows(panel, s, spec, horizon, stride) for s in range(len(panel))]
@@ -73,25 +75,42 @@ def _first_origin(lengths: Ints, spec: FeatureSpec) -> Ints:
     return np.maximum(np.minimum(spec.season, lengths // 2), 1)
 
 
-def _series_rows(panel: Panel, s: int, spec: FeatureSpec, horizon: int, stride: int) -> tuple[Floats, Floats, Ints]:
+def _series_rows(
+    panel: Panel, s: int, spec: FeatureSpec, horizon: int, stride: int
+) -> tuple[Floats, Floats, Ints]:
     y = panel.series(s)
     first = int(_first_origin(panel.lengths[s : s + 1], spec)[0])
     origins = np.arange(len(y) - 2, first - 1, -stride)[::-1]
     if not len(origins) or len(y) < LightGBMGlobal.min_points:
         return np.zeros((0, len(spec.names))), np.zeros(0), np.zeros(0, np.int64)
     steps = np.arange(1, horizon + 1)
-    made = design(spec, y, origins, steps, panel.frequency, panel.times(s)[0], 0, _padded(panel, s, horizon))
+    made = design(
+        spec,
+        y,
+        origins,
+        steps,
+        frequency=panel.frequency,
+        start=panel.times(s)[0],
+        offset=0,
+        covariates=_padded(panel, s, horizon),
+    )
     position = (origins[:, None] + steps[None, :]).ravel()
     inside = position < len(y)
-    target = (y[np.minimum(position, len(y) - 1)] - np.repeat(made.anchor, horizon)) / np.repeat(made.scale, horizon)
+    target = (y[np.minimum(position, len(y) - 1)] - np.repeat(made.anchor, horizon)) / np.repeat(
+        made.scale, horizon
+    )
     kept = inside & np.isfinite(target)
     return made.x[kept], np.clip(target[kept], -CLIP, CLIP), np.tile(steps, len(origins))[kept]
 
 
 def _padded(panel: Panel, s: int, horizon: int) -> Mapping[str, Floats]:
-    """Covariates of one series, extended over the horizon; what lies beyond the data is never a training row."""
+    """Covariates of one series, extended over the horizon; what lies beyond the data is never a training
+    row.
+    """
     part = panel.slice_of(s)
-    return {name: np.concatenate([c[part], np.full(horizon, np.nan)]) for name, c in panel.known_future.items()}
+    return {
+        name: np.concatenate([c[part], np.full(horizon, np.nan)]) for name, c in panel.known_future.items()
+    }
 
 
 def _boost(x: Floats, target: Floats, spec: FeatureSpec, context: FitContext) -> tuple[str, Floats]:
@@ -111,8 +130,12 @@ def _portable(text: str) -> str:
 
 
 def _spread(residuals: Floats, steps: Ints, horizon: int) -> Floats:
-    """Standard deviation of the scaled training residuals for each step; f8[H], never falling with the step."""
+    """Standard deviation of the scaled training residuals for each step; f8[H], never falling with the
+    step.
+    """
     overall = float(residuals.std())
-    each = [float(residuals[steps == k].std()) if (steps == k).sum() > 1 else overall for k in range(1, horizon + 1)]
+    each = [
+        float(residuals[steps == k].std()) if (steps == k).sum() > 1 else overall
+        for k in range(1, horizon + 1)
+    ]
     return np.maximum.accumulate(np.asarray(each))
-

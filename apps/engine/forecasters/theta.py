@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from apps.engine.forecasters.base import Estimate, FitContext, Forecaster
+from apps.engine.forecasters.base import Estimate, FitContext, Forecaster, plausible
 from apps.engine.panel import Floats, Panel
 from apps.engine.serving.predictors import ADDITIVE, MULTIPLICATIVE, NONE, cycle
 from apps.engine.serving.state import State
@@ -17,7 +17,9 @@ BURN_IN = 3
 
 
 class Theta(Forecaster):
-    """Dynamic optimised Theta on a seasonally adjusted series; reads the last POINTS_KEPT points or ten seasons."""
+    """Dynamic optimised Theta on a seasonally adjusted series; reads the last POINTS_KEPT points or ten
+    seasons.
+    """
 
     name = "theta"
     label = "Dynamic optimised Theta"
@@ -56,15 +58,20 @@ def _estimate(y: Floats, season: int, horizon: int) -> dict[str, Any] | str:
     y = y[-max(POINTS_KEPT, 10 * season) :]
     if np.ptp(y) == 0:
         return _constant(float(y[-1]), len(y))
-    from statsforecast.theta import auto_theta
+    from statsforecast.theta import auto_theta, forecast_theta
 
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
         try:
-            model = auto_theta(y.copy(), m=season, model="DOTM")
+            model: dict[str, Any] = auto_theta(y.copy(), m=season, model="DOTM")  # type: ignore[no-untyped-call]
         except Exception as error:  # noqa: BLE001 - it raises bare Exceptions where the search fails
             return str(error)
-    return _end_state(model, season, horizon)
+        ahead: Floats = forecast_theta(model, horizon)["mean"]  # type: ignore[no-untyped-call]
+    return (
+        _end_state(model, season, horizon)
+        if plausible(ahead, y)
+        else "its forecasts leave the range of the data"
+    )
 
 
 def _constant(value: float, n: int) -> dict[str, Any]:

@@ -1,4 +1,6 @@
-"""Loads a bundle and predicts, with numpy and LightGBM's shared library only (no pandas, no statsforecast)."""
+"""Loads a bundle and predicts, with numpy and LightGBM's shared library only (no pandas, no
+statsforecast).
+"""
 
 from apps.engine.serving.loaded import Band, BundleMeta, LoadedBundle, Prediction, load_bundle
 

@@ -1,4 +1,6 @@
-"""LightGBM's text model through ctypes on the wheel's shared library, without importing the Python package."""
+"""LightGBM's text model through ctypes on the wheel's shared library, without importing the Python
+package.
+"""
 
 from __future__ import annotations
 
@@ -30,13 +32,19 @@ def library() -> ctypes.CDLL:
 
 
 class Booster:
-    """A loaded tree model. Predicting takes only a shared lock inside the library, so threads may share it."""
+    """A loaded tree model. Predicting takes only a shared lock inside the library, so threads may share
+    it.
+    """
 
     def __init__(self, text: str) -> None:
         self._handle = ctypes.c_void_p()
         iterations, features = ctypes.c_int(0), ctypes.c_int(0)
         lib = library()
-        _check(lib.LGBM_BoosterLoadModelFromString(text.encode(), ctypes.byref(iterations), ctypes.byref(self._handle)))
+        _check(
+            lib.LGBM_BoosterLoadModelFromString(
+                text.encode(), ctypes.byref(iterations), ctypes.byref(self._handle)
+            )
+        )
         weakref.finalize(self, lib.LGBM_BoosterFree, self._handle)
         _check(lib.LGBM_BoosterGetNumFeature(self._handle, ctypes.byref(features)))
         self.iterations, self.features = iterations.value, features.value
@@ -45,7 +53,9 @@ class Booster:
         """Raw scores f8[R] of the rows f8[R, F]."""
         x = np.ascontiguousarray(x, np.float64)
         if x.ndim != 2 or x.shape[1] != self.features:
-            raise errors.BundleDamaged(reason=f"its trees take {self.features} features, {x.shape[-1]} were made")
+            raise errors.BundleDamaged(
+                reason=f"its trees take {self.features} features, {x.shape[-1]} were made"
+            )
         out = np.empty(len(x))
         length = ctypes.c_int64(0)
         _check(

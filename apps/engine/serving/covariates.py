@@ -1,7 +1,8 @@
 """What known-future covariates are taken to be over a horizon.
 
-The rule, in this order: the request's values; what the data set knew beyond the end of the series; carried forward:
-an indicator (only 0 and 1) takes its commonest recent value, any other covariate its last value, and the forecast is flagged.
+The rule, in this order: the request's values; what the data set knew beyond the end of the series; carried
+forward: an indicator (only 0 and 1) takes its commonest recent value, any other covariate its last value, and
+the forecast is flagged.
 """
 
 from __future__ import annotations
@@ -18,29 +19,45 @@ Request = Mapping[str, Mapping[str, Sequence[float]]]
 
 
 def future_values(
-    tails: Tails, covariates: tuple[str, ...], rows: Ints, names: Sequence[str], horizon: int, request: Request | None
+    tails: Tails,
+    covariates: tuple[str, ...],
+    rows: Ints,
+    names: Sequence[str],
+    *,
+    horizon: int,
+    request: Request | None = None,
 ) -> tuple[dict[str, Floats], NDArray[np.bool_]]:
-    """Each covariate over the horizon, f8[R, horizon], and for which rows something was carried forward, bool[R].
+    """Each covariate over the horizon, f8[R, horizon], and for which rows something was carried forward,
+    bool[R].
 
     Raises InvalidCovariate for a name the model does not know, a wrong length, or a value that is not finite.
     """
     asked = request or {}
-    for series_id, given in asked.items():
-        if series_id not in names:
-            raise errors.InvalidCovariate(name=next(iter(given), "?"), series_id=series_id, reason="it was not asked for")
-        for name in given:
-            if name not in covariates:
-                known = ", ".join(covariates) or "none"
-                raise errors.InvalidCovariate(name=name, series_id=series_id, reason=f"the model's covariates are {known}")
+    _check_names(asked, covariates, names)
     values, carried = {}, np.zeros(len(rows), bool)
-    for covariate in covariates:
+    for name in covariates:
         block = np.empty((len(rows), horizon))
         for i, row in enumerate(rows):
-            given = asked.get(names[i], {}).get(covariate)
-            block[i] = _known(tails, covariate, int(row), horizon) if given is None else _checked(given, covariate, names[i], horizon)
-            carried[i] |= _carry(block[i], tails.covariate(covariate, int(row)))
-        values[covariate] = block
+            given = asked.get(names[i], {}).get(name)
+            if given is None:
+                block[i] = _known(tails, name, int(row), horizon)
+            else:
+                block[i] = _checked(given, name, names[i], horizon)
+            carried[i] |= _carry(block[i], tails.covariate(name, int(row)))
+        values[name] = block
     return values, carried
+
+
+def _check_names(asked: Request, covariates: tuple[str, ...], names: Sequence[str]) -> None:
+    for series_id, given in asked.items():
+        for name in given:
+            if series_id not in names:
+                raise errors.InvalidCovariate(
+                    name=name, series_id=series_id, reason="the series was not asked for"
+                )
+            if name not in covariates:
+                reason = f"the model knows {', '.join(covariates) or 'no covariates'}"
+                raise errors.InvalidCovariate(name=name, series_id=series_id, reason=reason)
 
 
 def _known(tails: Tails, covariate: str, row: int, horizon: int) -> Floats:

@@ -33,7 +33,8 @@ class Band(NamedTuple):
 class Prediction:
     """Forecasts of S series for H steps.
 
-    `ds` one array of H times a series; `mean` f8[S, H]; `bands` level -> Band, nested; `flags` one tuple a series.
+    `ds` one array of H times a series; `mean` f8[S, H]; `bands` level -> Band, nested; `flags` one tuple a
+    series.
     """
 
     series_ids: tuple[str, ...]
@@ -45,10 +46,11 @@ class Prediction:
 
 @dataclass(frozen=True)
 class BundleMeta:
-    """What a bundle says about itself. `kind` is the selected forecaster's name, `name` the same, `label` for people.
+    """What a bundle says about itself. `kind` is the selected forecaster's name, `name` the same, `label` for
+    people.
 
-    `cutoff` is the last training time of the series that ends last, ISO 8601 or a plain integer as text; `intervals`
-    as in `TrainResult`; `members` the forecasters inside, the selected one first.
+    `cutoff` is the last training time of the series that ends last, ISO 8601 or a plain integer as text;
+    `intervals` as in `TrainResult`; `members` the forecasters inside, the selected one first.
     """
 
     kind: str
@@ -72,8 +74,8 @@ class BundleMeta:
 class LoadedBundle:
     """A trained model ready to forecast.
 
-    `weights` f8[S, M] mixes the members (rows sum to 1); `scales` f8[S] are the units of the conformal scores and
-    `lower` f8[S] the bounds below (-inf for none).
+    `weights` f8[S, M] mixes the members (rows sum to 1); `scales` f8[S] are the units of the conformal scores
+    and `lower` f8[S] the bounds below (-inf for none).
     """
 
     meta: BundleMeta
@@ -95,22 +97,24 @@ class LoadedBundle:
     ) -> Prediction:
         """Forecast the given series (None = all) for steps 1..horizon.
 
-        `future` brings known-future covariates: {series_id: {name: horizon values}}; what it leaves out comes from the
-        data set, and beyond that is carried forward (flag `covariate_carried_forward`).
+        `future` brings known-future covariates: {series_id: {name: horizon values}}; what it leaves out comes
+        from the data set, and beyond that is carried forward (flag `covariate_carried_forward`).
         Raises UnknownSeries, InvalidHorizon, InvalidLevel, InvalidCovariate.
         """
         rows = self._rows(series_ids)
         asked = check_levels(levels)
         self._check_horizon(horizon)
         names = [self.meta.series_ids[r] for r in rows]
-        values, carried = future_values(self.tails, self.meta.covariates, rows, names, horizon, future)
+        values, carried = future_values(
+            self.tails, self.meta.covariates, rows, names, horizon=horizon, request=future
+        )
         points, clipped = self._points(rows, horizon, values)
         flags = [self._flags(int(r), c, k) for r, c, k in zip(rows, carried, clipped, strict=True)]
         return Prediction(
             tuple(names),
             [self.tails.frequency.future(self.tails.times(int(r))[-1], horizon) for r in rows],
             points.mean,
-            self._bands(rows, points, asked, horizon),
+            self._bands(rows, points, asked),
             tuple(flags),
         )
 
@@ -132,7 +136,9 @@ class LoadedBundle:
         if not whole or not 1 <= horizon <= self.meta.horizon_max:
             raise errors.InvalidHorizon(horizon=horizon, horizon_max=self.meta.horizon_max)
 
-    def _points(self, rows: Ints, horizon: int, future: Mapping[str, Floats]) -> tuple[Points, NDArray[np.bool_]]:
+    def _points(
+        self, rows: Ints, horizon: int, future: Mapping[str, Floats]
+    ) -> tuple[Points, NDArray[np.bool_]]:
         raw = mix(self.members, self.weights, rows, horizon, future)
         bounded = np.maximum(raw.mean, self.lower[rows][:, None])
         return Points(bounded, raw.sigma), (bounded != raw.mean).any(axis=1)
@@ -141,14 +147,16 @@ class LoadedBundle:
         extra = ("covariate_carried_forward",) * bool(carried) + ("clipped",) * bool(clipped)
         return (*self.series_flags[row], *extra)
 
-    def _bands(self, rows: Ints, points: Points, levels: tuple[int, ...], horizon: int) -> dict[int, Band]:
-        return make_bands(points, self.pool, self.scales[rows], self.lower[rows], levels, horizon)
+    def _bands(self, rows: Ints, points: Points, levels: tuple[int, ...]) -> dict[int, Band]:
+        return make_bands(points, self.pool, levels, scales=self.scales[rows], lower=self.lower[rows])
 
 
 def mix(
     members: Sequence[Predictor], weights: Floats, rows: Ints, horizon: int, future: Mapping[str, Floats]
 ) -> Points:
-    """The members' forecasts mixed by `weights` f8[S, M]; members without weight for a series are not asked."""
+    """The members' forecasts mixed by `weights` f8[S, M]; members without weight for a series are not
+    asked.
+    """
     mean, sigma = np.zeros((len(rows), horizon)), np.zeros((len(rows), horizon))
     for m, member in enumerate(members):
         weight = weights[rows, m]
@@ -161,13 +169,15 @@ def mix(
 
 
 def make_bands(
-    points: Points, pool: Pool, scales: Floats, lower: Floats, levels: tuple[int, ...], horizon: int
+    points: Points, pool: Pool, levels: tuple[int, ...], *, scales: Floats, lower: Floats
 ) -> dict[int, Band]:
-    """Bands around `points.mean`, nested by level, not below `lower`; conformal where the pool is large enough."""
+    """Bands around `points.mean`, nested by level, not below `lower`; conformal where the pool is large
+    enough.
+    """
     bands: dict[int, Band] = {}
     widest = np.zeros_like(points.mean)
     for level in levels:
-        quantiles = pool.quantile(level, horizon)
+        quantiles = pool.quantile(level, points.mean.shape[1])
         own = normal_width(level) * points.sigma
         half = own if quantiles is None else quantiles[None, :] * scales[:, None]
         widest = np.maximum(widest, half)
@@ -230,7 +240,9 @@ def _tails(content: bundle.Content, frequency: Frequency) -> Tails:
 def _member(content: bundle.Content, index: int, member: Mapping[str, Any], tails: Tails) -> Predictor:
     prefix = f"members/{index}/"
     arrays = {n[len(prefix) :]: a for n, a in content.arrays.items() if n.startswith(prefix)}
-    state = State(member["kind"], arrays.pop("fitted"), member["meta"], arrays, content.texts.get(f"{prefix}model"))
+    state = State(
+        member["kind"], arrays.pop("fitted"), member["meta"], arrays, content.texts.get(f"{prefix}model")
+    )
     return PREDICTORS[state.kind](state, tails)
 
 

@@ -42,7 +42,9 @@ class SeasonalNaive:
 
 @dataclass(frozen=True)
 class ExponentialSmoothing:
-    """ETS(·, N/A/Ad, N/A/M): level, damped slope and season, on a series seasonally adjusted beforehand or not."""
+    """ETS(·, N/A/Ad, N/A/M): level, damped slope and season, on a series seasonally adjusted beforehand or
+    not.
+    """
 
     state: State
     tails: Tails
@@ -55,7 +57,9 @@ class ExponentialSmoothing:
     def predict(self, rows: Ints, horizon: int, future: Mapping[str, Floats]) -> Points:  # noqa: ARG002
         """See `Predictor`."""
         level, slope, season = self.components(rows, horizon)
-        return Points(combine(level + slope, season, self._kind(rows)), self.state.arrays["sigma"][rows, :horizon])
+        return Points(
+            combine(level + slope, season, self._kind(rows)), self.state.arrays["sigma"][rows, :horizon]
+        )
 
     def components(self, rows: Ints, horizon: int) -> tuple[Floats, Floats, Floats]:
         """Level, slope's share and seasonal term for each step; f8[R, horizon] each."""
@@ -89,7 +93,9 @@ class DynamicTheta:
 
     def components(self, rows: Ints, horizon: int) -> tuple[Floats, Floats, Floats]:
         """Smoothed level, the theta line's share and the seasonal term for each step; f8[R, horizon] each."""
-        a = {name: self.state.arrays[name][rows] for name in ("level", "mean", "a", "b", "n", "alpha", "theta")}
+        a = {
+            name: self.state.arrays[name][rows] for name in ("level", "mean", "a", "b", "n", "alpha", "theta")
+        }
         levels, drifts = np.empty((len(rows), horizon)), np.empty((len(rows), horizon))
         level, mean, line_a, line_b, alpha = a["level"], a["mean"], a["a"], a["b"], a["alpha"]
         weight = 1.0 - 1.0 / a["theta"]
@@ -121,7 +127,9 @@ class GlobalTrees:
 
     def predict(self, rows: Ints, horizon: int, future: Mapping[str, Floats]) -> Points:
         """See `Predictor`."""
-        designs = [self.design(int(r), horizon, {k: v[i] for k, v in future.items()}) for i, r in enumerate(rows)]
+        designs = [
+            self.design(int(r), horizon, {k: v[i] for k, v in future.items()}) for i, r in enumerate(rows)
+        ]
         if not designs:
             return Points(np.zeros((0, horizon)), np.zeros((0, horizon)))
         raw = self.booster.predict(np.concatenate([d.x for d in designs])).reshape(len(rows), horizon)
@@ -133,12 +141,19 @@ class GlobalTrees:
         """Features of one series for steps 1..horizon; `future` maps each covariate to f8[horizon]."""
         tail = self.tails.series(row)
         covariates = {
-            name: np.concatenate([self.tails.covariate(name, row), future[name]]) for name in self.spec.covariates
+            name: np.concatenate([self.tails.covariate(name, row), future[name]])
+            for name in self.spec.covariates
         }
         return design(
-            self.spec, tail, np.asarray([len(tail) - 1]), np.arange(1, horizon + 1), self.tails.frequency,
-            self.tails.times(row)[0], int(self.tails.lengths[row]) - len(tail), covariates,
-        )  # fmt: skip
+            self.spec,
+            tail,
+            np.asarray([len(tail) - 1]),
+            np.arange(1, horizon + 1),
+            frequency=self.tails.frequency,
+            start=self.tails.times(row)[0],
+            offset=int(self.tails.lengths[row]) - len(tail),
+            covariates=covariates,
+        )
 
 
 def cycle(season: Floats, horizon: int) -> Floats:
@@ -150,7 +165,9 @@ def cycle(season: Floats, horizon: int) -> Floats:
 def combine(base: Floats, season: Floats, kind: Ints) -> Floats:
     """`base` with its seasonal term added, multiplied or left out, as `kind` i8[R] says."""
     chosen = kind[:, None]
-    return np.where(chosen == MULTIPLICATIVE, base * season, np.where(chosen == ADDITIVE, base + season, base))
+    return np.where(
+        chosen == MULTIPLICATIVE, base * season, np.where(chosen == ADDITIVE, base + season, base)
+    )
 
 
 def _trees(state: State, tails: Tails) -> Predictor:

@@ -31,9 +31,11 @@ class State:
 
 @dataclass(frozen=True)
 class Tails:
-    """The last points of S series: `values` f8[N], `indptr` i8[S+1], `ds` [N] times, `lengths` i8[S] (full lengths).
+    """The last points of S series: `values` f8[N], `indptr` i8[S+1], `ds` [N] times, `lengths` i8[S] (full
+    lengths).
 
-    `covariates` maps a known-future covariate to f8[N]; `future` to f8[S, F], what is known of it beyond the end.
+    `covariates` maps a known-future covariate to f8[N]; `future` to f8[S, F], what is known of it beyond the
+    end.
     """
 
     values: Floats
