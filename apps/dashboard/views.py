@@ -14,7 +14,10 @@ from apps.api_keys import queries as api_keys
 from apps.audit import queries as audit
 from apps.core.ids import public_id
 from apps.dashboard.context import address
+from apps.datasets import queries as datasets
+from apps.forecasts import charts
 from apps.jobs import queries as jobs
+from apps.registry import queries as registry
 from apps.usage import queries as usage
 
 LATEST = 6
@@ -43,6 +46,16 @@ def overview(request: HttpRequest) -> HttpResponse:
 
 
 @require_GET
+@require("models:read")
+def glance(request: HttpRequest) -> HttpResponse:
+    """The part of the overview that costs a prediction: what the newest model expects."""
+    model = registry.list_models().filter(champion__isnull=False).order_by("-champion__created_at").first()
+    version = model.champion if model else None
+    chart = charts.of_version(version) if version else None
+    return render(request, "dashboard/_glance.html", {"model": model, "version": version, "chart": chart})
+
+
+@require_GET
 @require("audit:read")
 def audit_list(request: HttpRequest) -> HttpResponse:
     """The audit log, newest first, with a search over actor, object, action and request id."""
@@ -68,7 +81,8 @@ def first_steps(counts: dict[str, int], *, called: bool) -> list[dict[str, Any]]
 
 
 def _counts() -> dict[str, int]:
-    return {"datasets": 0, "models": 0, "keys": api_keys.count_valid()}
+    models = registry.list_models().filter(champion__isnull=False).count()
+    return {"datasets": datasets.count_datasets(), "models": models, "keys": api_keys.count_valid()}
 
 
 def _bars(days: list[usage.Usage]) -> dict[str, Any]:

@@ -18,6 +18,14 @@ document.addEventListener("htmx:load", (event) => {
   drawAll(event.target);
 });
 
+// A part that could not be fetched says so in place of its skeleton; polling parts keep what they show.
+document.addEventListener("htmx:responseError", (event) => {
+  const waiting = event.target.querySelector?.(".skeleton");
+  if (!waiting) return;
+  waiting.className = "chart-failed";
+  waiting.textContent = "This part could not be loaded. Reload the page to try again.";
+});
+
 function installNavigation() {
   const side = document.getElementById("side");
   const veil = document.querySelector("[data-nav-veil]");

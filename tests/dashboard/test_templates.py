@@ -105,3 +105,18 @@ def test_counts_fit_a_tile(value: object, words: str) -> None:
 )
 def test_frequencies_are_said_in_words(code: str | None, words: str) -> None:
     assert almanac.frequency(code) == words
+
+
+@pytest.mark.parametrize(
+    ("moment", "code", "words"),
+    [
+        ("2006-01-01T00:00:00", "MS", "Jan 2006"),
+        ("2025-03-03", "D", "3 Mar 2025"),
+        ("2025-03-03T14:30:00", "h", "3 Mar 2025, 14:30"),
+        ("2025-01-01", "YS", "2025"),
+        ("17", "1", "17"),
+        (None, "", "–"),
+    ],
+)
+def test_times_of_a_series_are_as_fine_as_its_frequency(moment: str | None, code: str, words: str) -> None:
+    assert almanac.axis_time(moment, code) == words

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from datetime import datetime
 
 from django import template
 
@@ -74,6 +75,20 @@ def frequency(code: object) -> str:
         return text
     adverb, noun = _UNITS[match["unit"].upper()]
     return f"every {match['count']} {noun}" if int(match["count"] or 1) > 1 else adverb
+
+
+@register.filter
+def axis_time(moment: object, code: object = "") -> str:
+    """A point of a series' time axis as fine as its frequency: ``Mar 2025``, ``3 Mar 2025, 14:00``."""
+    try:
+        read = datetime.fromisoformat(str(moment))
+    except ValueError:
+        return "–" if moment in (None, "") else str(moment)
+    if str(code).upper()[:2] in ("YS", "YE"):
+        return str(read.year)
+    if str(code).upper()[:2] in ("MS", "ME", "QS", "QE"):
+        return f"{read:%b %Y}"
+    return f"{read.day} {read:%b %Y}" + (f"{read:, %H:%M}" if read.hour or read.minute else "")
 
 
 @register.filter
