@@ -6,12 +6,12 @@ from collections.abc import Callable
 from typing import Final
 
 from django.db import InterfaceError, OperationalError
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponseNotFound
 from django.http.response import HttpResponseBase
 
 from apps.api_keys import errors, services, text
 from apps.api_keys.principal import Principal
-from apps.core import problems, request_context
+from apps.core import request_context
 from apps.core.errors import AppError
 from apps.core.middleware import answer, unavailable
 from tenants.context import tenant_scope
@@ -45,7 +45,7 @@ class ApiKeyMiddleware:
             return unavailable(request)
         tenant = request.tenant  # type: ignore[attr-defined]
         if tenant is not None and tenant.id != principal.tenant_key.id:
-            return problems.response(problems.of_status(404, "There is nothing here."))
+            return HttpResponseNotFound()
         return self._as_principal(request, principal)
 
     def _as_principal(self, request: HttpRequest, principal: Principal) -> HttpResponseBase:
