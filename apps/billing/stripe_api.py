@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -21,7 +23,9 @@ if TYPE_CHECKING:
     import stripe
 
 TIMEOUT_SECONDS: Final = 8.0
+TOLERANCE_SECONDS: Final = 300
 RETRIES: Final = 1
+_SESSION_ID: Final = re.compile(r"cs_\w{1,120}", re.ASCII)
 _CHECKOUT_ORIGINS: Final = ("https://checkout.stripe.com", "https://billing.stripe.com")
 
 
@@ -141,8 +145,11 @@ def open_checkout(
 
 
 def get_checkout(session_id: str) -> Checkout:
-    """The session as Stripe has it now; raises ``Missing``."""
-    with _asking("look up the checkout") as client:
+    """The session as Stripe has it now; raises ``Missing``, also for what can be no session's id."""
+    action = "look up the checkout"
+    if _SESSION_ID.fullmatch(session_id) is None:
+        raise Missing(param="session", action=action, reason="not a session's id")
+    with _asking(action) as client:
         return _checkout(client.v1.checkout.sessions.retrieve(session_id))
 
 
@@ -173,8 +180,9 @@ def verify(payload: bytes, signature: str) -> Event:
     reason = ""
     for secret in secrets:
         try:
-            return _event(stripe.Webhook.construct_event(payload, signature, secret, api_key="unused"))
-        except (stripe.SignatureVerificationError, ValueError, UnicodeDecodeError) as error:
+            stripe.WebhookSignature.verify_header(payload, signature, secret, TOLERANCE_SECONDS)
+            return _event(json.loads(payload))
+        except (stripe.SignatureVerificationError, ValueError) as error:
             reason = reason or str(getattr(error, "user_message", "") or error)
     raise SignatureRefused(reason=reason[:200].rstrip("."))
 
@@ -245,10 +253,14 @@ def _checkout(found: stripe.checkout.Session) -> Checkout:
     return Checkout(found.id, _id(found.customer), str(found.status), str(plan), found.url or "")
 
 
-def _event(found: stripe.Event) -> Event:
-    subject: dict[str, Any] = found.data.object.to_dict()
-    customer = subject.get("id") if subject.get("object") == "customer" else subject.get("customer")
-    return Event(found.id, found.type, _moment(found.created), _id(customer))
+def _event(body: Any) -> Event:
+    """The event in a verified body; ``ValueError`` for anything else."""
+    try:
+        subject = body["data"]["object"]
+        customer = subject.get("id") if subject.get("object") == "customer" else subject.get("customer")
+        return Event(str(body["id"]), str(body["type"]), _moment(int(body["created"])), _id(customer))
+    except (AttributeError, KeyError, TypeError) as error:
+        raise ValueError("The body is not an event") from error
 
 
 def _id(reference: Any) -> str:
