@@ -121,3 +121,17 @@ class TestJobs:
     def test_links_to_nothing_where_a_kind_has_no_page(self) -> None:
         assert result_url("test.nothing", {}) == ""
         assert result_url("training.run", {}) == ""
+
+
+class TestGlance:
+    """The overview's part that costs a prediction."""
+
+    def test_is_empty_before_the_first_model(self, member: Member) -> None:
+        page = member(Role.VIEWER).visit(f"{ACME}/glance/")
+        assert page.status_code == 200
+        assert "data-chart" not in page.content.decode()
+
+    def test_is_not_asked_for_by_roles_that_may_not_see_models(self, member: Member) -> None:
+        browser = member(Role.BILLING)
+        assert "/glance/" not in browser.visit(f"{ACME}/").content.decode()
+        assert browser.visit(f"{ACME}/glance/").status_code == 403
