@@ -193,7 +193,7 @@ def _check_gaps(context: Context) -> list[Finding]:
     if gaps.height == 0:
         return []
     missing = int(gaps["missing"].sum())
-    longest = int(gaps.select(pl.col("missing").max()).item())  # type: ignore[arg-type]
+    longest = int(gaps.select(pl.col("missing").max()).item())
     return [
         Finding(
             code="gaps",
@@ -237,7 +237,7 @@ def _check_missing_covariates(context: Context) -> list[Finding]:
                     severity="warning",
                     title=f"Column “{shorten(name)}” has empty cells",
                     detail=f"{empty.height:,} rows have no value for it.",
-                    fix="For training each takes the series' last known value.",
+                    fix="For training each takes the series' last known value, or 0.",
                     **_named(empty),
                     **_rows(empty),
                 )
@@ -364,7 +364,7 @@ def _check_stopped(context: Context) -> list[Finding]:
             code="stopped_early",
             severity="warning",
             title="Some series end earlier than the others",
-            detail=f"{stopped.height:,} series: the end is more than {patience} steps before {_time(latest)}.",
+            detail=f"{stopped.height:,} series: ended more than {patience} steps before {_time(latest)}.",
             fix="Remove series that are discontinued; the others are forecast from their own end.",
             **_named(stopped),
             **_rows(stopped, "last_row"),

@@ -14,13 +14,6 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-TITLE = "Corner shop (generated)"
-DESCRIPTION = (
-    "Generated, not real: daily units sold of 40 products of an invented corner shop over three years, with "
-    "price, promotion and public holidays (England). Five products sell rarely, one has a gap, four were "
-    "listed late."
-)
-GENERATED = True
 SEED = 20240101
 FIRST_DAY = datetime.date(2022, 1, 1)
 DAYS = 3 * 365 + 1

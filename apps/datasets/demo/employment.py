@@ -8,12 +8,6 @@ from __future__ import annotations
 
 import polars as pl
 
-TITLE = "US employment by sector"
-DESCRIPTION = (
-    "Monthly employment in the United States by sector, in thousands of persons, 2006 to 2015, and the "
-    "monthly change of the total. Real data: U.S. Bureau of Labor Statistics, from the vega_datasets package."
-)
-GENERATED = False
 SPELLINGS = {"trade_transportation_utilties": "trade_transportation_utilities"}
 
 

@@ -45,11 +45,9 @@ def read_table(frame: pl.DataFrame, covariates: tuple[str, ...], target: Path) -
         frame.sort("unique_id", "ds").with_row_index(ROW, offset=2).with_columns(pl.col(ROW).cast(pl.Int64))
     )
     mapping = ColumnMapping(time="ds", value="y", series=("unique_id",), covariates=covariates)
-    return _finished(
-        Reading(state="refused", mapping=mapping, file_rows=frame.height),
-        Long(ordered, covariates, ()),
-        target,
-    )
+    empty = Reading(state="refused", mapping=mapping, file_rows=frame.height)
+    reading = _finished(empty, Long(ordered, covariates, ()), target)
+    return replace(reading, findings=tuple(replace(finding, rows=()) for finding in reading.findings))
 
 
 def _described(reading: Reading, strings: table.Strings, asked: ColumnMapping) -> Reading:
@@ -115,6 +113,6 @@ def _wide_hint(reading: Reading) -> tuple[str, ...]:
         return ()
     return (
         f"The file is read as one series of “{shorten(mapping.value)}” with {len(mapping.covariates)} "
-        "further columns. If each column is a series of its own, bring the file into long format: one row per "
-        "series and time.",
+        "further columns. If each column is a series of its own, bring the file into long format: one row "
+        "per series and time.",
     )
