@@ -1,0 +1,50 @@
+"""Small panels for the engine's tests; every one is made from a seed."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from apps.engine.frequency import Frequency
+from apps.engine.panel import Panel
+
+
+def build(series: list[np.ndarray], frequency: str | int = "MS", season: int | None = None, **known: list) -> Panel:
+    grid = Frequency.parse(frequency, season_length=season)
+    start = 0 if grid.is_integer else np.datetime64("2015-01-01", "s")
+    lengths = [len(y) for y in series]
+    return Panel(
+        tuple(f"series-{s}" for s in range(len(series))),
+        np.concatenate(series),
+        np.concatenate([[0], np.cumsum(lengths)]),
+        np.concatenate([grid.range(start, n) for n in lengths]),
+        grid,
+        {name: np.concatenate(columns) for name, columns in known.items()},
+    )
+
+
+def seasonal(count: int = 4, length: int = 72, season: int = 12, seed: int = 0) -> list[np.ndarray]:
+    """Level, trend, season and noise, all well above 0."""
+    rng = np.random.default_rng(seed)
+    t = np.arange(length)
+    return [
+        100 + 20 * s + 0.3 * t + 10 * np.sin(2 * np.pi * t / season + s) + rng.normal(0, 2, length)
+        for s in range(count)
+    ]
+
+
+def monthly(count: int = 4, length: int = 72, seed: int = 0) -> Panel:
+    return build(seasonal(count, length, 12, seed))
+
+
+def retail(count: int = 4, length: int = 200, seed: int = 0) -> Panel:
+    """Daily sales that double on promotion and fall with the price."""
+    rng = np.random.default_rng(seed)
+    sales, prices, promotions = [], [], []
+    for _ in range(count):
+        promotion = (rng.random(length) < 0.2).astype(float)
+        price = np.where(rng.random(length) < 0.3, 8.0, 10.0)
+        base = 50 + 10 * np.sin(2 * np.pi * np.arange(length) / 7)
+        sales.append(base * (1 + promotion) * 10 / price + rng.normal(0, 2, length))
+        prices.append(price)
+        promotions.append(promotion)
+    return build(sales, "D", price=prices, promotion=promotions)
