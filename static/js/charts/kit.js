@@ -75,7 +75,7 @@ export function xAxis(colours, calendar, extra = {}) {
     max: "dataMax",
     axisLine: { lineStyle: { color: colours.ruleStrong } },
     axisTick: { lineStyle: { color: colours.ruleStrong } },
-    axisLabel: { color: colours.chartAxis, hideOverlap: true, fontFamily: colours.font, ...(calendar ? {} : { formatter: String }) },
+    axisLabel: { color: colours.chartAxis, hideOverlap: true, alignMinLabel: "left", alignMaxLabel: "right", fontFamily: colours.font, ...(calendar ? {} : { formatter: String }) },
     splitLine: { show: false },
     ...extra,
   };
