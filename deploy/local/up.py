@@ -22,7 +22,7 @@ from deploy.local.environment import Environments, Services
 from deploy.local.layout import REPOSITORY, Layout
 from deploy.local.options import Options
 from deploy.local.problems import StartProblem
-from deploy.local.supervisor import Process, Supervisor
+from deploy.local.supervisor import Probe, Process, Supervisor
 from deploy.local.tasks import run_command, together
 from tenants import bootstrap
 
@@ -147,21 +147,22 @@ class Start:
     async def _start_application(
         self, step: Step, environments: Environments, services: Services, kept: secrets.Secrets
     ) -> None:
+        answered = asyncio.Event()
         starting = [
             processes.web(self._options, environments),
-            processes.worker("worker-training", dict(environments.training)),
-            processes.worker("worker-interactive", dict(environments.interactive)),
-            processes.beat(self._options, environments),
+            processes.worker("worker-training", dict(environments.training), _is_set(answered)),
+            processes.worker("worker-interactive", dict(environments.interactive), _is_set(answered)),
+            processes.beat(environments),
         ]
         if services.stripe_url:
             plain = dict(environments.plain)
             starting.append(processes.stripe_simulator(self._options, services.stripe_url, kept, plain))
-        await together(self._start_together(starting, step), self._workers_answer(environments, step))
+        await together(self._start_together(starting, step), self._workers_answer(environments, answered))
 
-    async def _workers_answer(self, environments: Environments, step: Step) -> None:
+    async def _workers_answer(self, environments: Environments, answered: asyncio.Event) -> None:
         command = [sys.executable, "-m", "deploy.local.ping", *processes.all_queues()]
         await run_command("ping", command, environments.beat, self._layout.logs)
-        step.progress("workers answer")
+        answered.set()
 
     async def _start_together(self, starting: Sequence[Process], step: Step) -> None:
         async def one(process: Process) -> None:
@@ -175,6 +176,13 @@ class Start:
     ) -> dict[str, Any]:
         command = [sys.executable, str(REPOSITORY / "manage.py"), *words]
         return await run_command("-".join(words), command, variables, self._layout.logs, step)
+
+
+def _is_set(event: asyncio.Event) -> Probe:
+    async def probe() -> bool:
+        return event.is_set()
+
+    return probe
 
 
 def _free_port(preferred: int) -> int:

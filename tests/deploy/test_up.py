@@ -275,8 +275,8 @@ def venv(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     tools.mkdir()
     uv = tools / "uv"
     uv.write_text(
-        f'#!/bin/sh\necho "$*" >> {tmp_path}/asked\n'
-        f'cd {tmp_path}\n[ "$1" = venv ] || exit 0\nmkdir -p .venv/bin\nln -s {sys.executable} .venv/bin/python\n'
+        f'#!/bin/sh\ncd {tmp_path}\necho "$*" >> asked\n'
+        f'[ "$1" = venv ] || exit 0\nmkdir -p .venv/bin\nln -s {sys.executable} .venv/bin/python'
     )
     uv.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tools}:{os.environ['PATH']}")
