@@ -1,4 +1,5 @@
-"""What can go wrong with people, sign-up and log-in. ``field`` names the form field that a person must change."""
+"""What can go wrong with people, sign-up and log-in. ``field`` names the form field that a person must
+change."""
 
 from __future__ import annotations
 
@@ -42,8 +43,8 @@ class CompanyNameMixedScripts(SignUpRefused):
 
     code = "company_name_mixed_alphabets"
     template = (
-        "The word {word!r} mixes letters of two alphabets ({first} and {second}), which could pass for another company's name. "
-        "Please type it in one alphabet."
+        "The word {word!r} mixes letters of two alphabets ({first} and {second}), which could pass for "
+        "another company's name. Please type it in one alphabet."
     )
 
 
@@ -53,7 +54,7 @@ class AddressUnclear(SignUpRefused):
     code = "address_unclear"
     field = "address"
     template = (
-        "No web address can be made out of {company!r}, as it has fewer than two of the letters a-z and digits. "
+        "No web address can be made out of {company!r}, as it has too few of the letters a-z and digits. "
         "Please choose an address, such as 'acme'."
     )
 
@@ -64,7 +65,7 @@ class AddressMalformed(SignUpRefused):
     code = "address_malformed"
     field = "address"
     template = (
-        "{address!r} cannot be a web address: use 2 to {limit} of the letters a-z, digits and single hyphens, "
+        "{address!r} cannot be a web address: use 2 to {limit} letters a-z, digits and single hyphens, "
         "with a letter among them and no hyphen at either end."
     )
 

@@ -26,7 +26,7 @@ class SignUpForm(forms.Form):
         label="Web address",
         required=False,
         max_length=300,
-        help_text="Optional: your part of the address of your pages. Without it, it is made from the company's name.",
+        help_text="Your part of the address of your pages; left empty, it is made from the company's name.",
         widget=forms.TextInput(attrs={"autocapitalize": "none", "spellcheck": "false"}),
     )
     invitation = forms.CharField(required=False, max_length=1000, widget=forms.HiddenInput)

@@ -17,7 +17,7 @@ NEXT_LENGTH: Final = 2000
 
 
 def domain_and_port(request: HttpRequest) -> tuple[str, str]:
-    """The host name that was asked for, in lower case without a trailing dot, and its port ('' if default)."""
+    """The host name that was asked for, in lower case, and its port ('' if it is the default)."""
     return split_domain_port(request.get_host())
 
 
@@ -43,7 +43,8 @@ def bare_url(request: HttpRequest, path: str, *, domain: str = "", **query: str)
 
 
 def safe_path(target: str | None, default: str = "/") -> str:
-    """``target`` if it is a path on the same host, else ``default``: nobody is sent elsewhere by a link of a stranger's."""
+    """``target`` if it is a path on the same host, else ``default``: nobody is sent elsewhere by a link of a
+    stranger's."""
     if (
         not target
         or len(target) > NEXT_LENGTH

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
-from typing import Final, cast
+from typing import Final
 
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
@@ -29,11 +29,11 @@ _GONE: Final = frozenset({TenantState.DELETING, TenantState.GONE, TenantState.RE
 
 
 class SessionScopeMiddleware:
-    """Serve the bare host's pages without a tenant, and a tenant host's pages to its members inside its scope.
+    """Serve the bare host's pages without a tenant, and a tenant host's pages to its members in its scope.
 
-    Stands after the host, session and authentication middleware, as sessions, people and memberships are read as
-    the edge, before the scope opens. Sets ``request.membership`` and ``request.permissions`` for members. The API
-    finds its tenant by its key, not here.
+    Stands after the host, session and authentication middleware, as sessions, people and memberships are
+    read as the edge, before the scope opens. Sets ``request.membership`` and ``request.permissions`` for
+    members. The API finds its tenant by its key, not here.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
@@ -61,21 +61,25 @@ class SessionScopeMiddleware:
         log_in_session = request.session.get(services.LOG_IN_SESSION, "")
         if not log_in_session or not request.user.is_authenticated:
             return to_log_in(request, tenant)
-        user = cast("User", request.user)
+        user = request.user
         membership, alive = queries.find_seat(
             user_id=user.id, tenant_id=tenant.id, log_in_session=log_in_session
         )
         if membership is None:
             return self._nothing_here(request)
-        return self._as_member(request, tenant, membership) if alive else to_log_in(request, tenant)
+        if not alive:
+            return to_log_in(request, tenant)
+        return self._as_member(request, tenant, user, membership)
 
     def _nothing_here(self, request: HttpRequest) -> HttpResponseBase:
         return answer(request, NotFound(what="workspace", name=hosts.domain_and_port(request)[0]))
 
-    def _as_member(self, request: HttpRequest, tenant: Tenant, membership: Membership) -> HttpResponseBase:
+    def _as_member(
+        self, request: HttpRequest, tenant: Tenant, user: User, membership: Membership
+    ) -> HttpResponseBase:
         request.membership = membership  # type: ignore[attr-defined]
         request.permissions = ROLE_PERMISSIONS[Role(membership.role)]  # type: ignore[attr-defined]
-        with request_context.act_as(services.actor_of(cast("User", request.user))), tenant_scope(tenant.key):
+        with request_context.act_as(services.actor_of(user)), tenant_scope(tenant.key):
             response = self.get_response(request)
         patch_cache_control(response, private=True)
         return response
@@ -83,12 +87,13 @@ class SessionScopeMiddleware:
     def _as_person(self, request: HttpRequest) -> HttpResponseBase:
         if not request.user.is_authenticated:
             return self.get_response(request)
-        with request_context.act_as(services.actor_of(cast("User", request.user))):
+        with request_context.act_as(services.actor_of(request.user)):
             return self.get_response(request)
 
 
 def to_log_in(request: HttpRequest, tenant: Tenant) -> HttpResponse:
-    """Send an anonymous visitor to log in, and back to the page that was asked for; htmx is told to load a whole page."""
+    """Send an anonymous visitor to log in, and back to the page that was asked for; htmx is told to load a
+    whole page."""
     if request.headers.get("HX-Request"):
         return HttpResponse(status=401, headers={"HX-Redirect": "/"})
     came_for = request.get_full_path() if request.method in {"GET", "HEAD"} else "/"
@@ -98,8 +103,8 @@ def to_log_in(request: HttpRequest, tenant: Tenant) -> HttpResponse:
 def begin_entry(request: HttpRequest, tenant: Tenant, path: str, *, bare_domain: str = "") -> HttpResponse:
     """The redirect to the bare host that starts an entry into a tenant's host.
 
-    The state in the cookie ties the code that comes back to this browser: without it, a stranger could slip a code
-    of their own to somebody, who would then work in the stranger's session unawares.
+    The state in the cookie ties the code that comes back to this browser: without it, a stranger could slip
+    a code of their own to somebody, who would then work in the stranger's session unawares.
     """
     state = request.COOKIES.get(STATE_COOKIE) or secrets.token_urlsafe(24)
     response = HttpResponseRedirect(
@@ -114,6 +119,6 @@ def begin_entry(request: HttpRequest, tenant: Tenant, path: str, *, bare_domain:
 
 def being_prepared(request: HttpRequest, tenant: Tenant) -> HttpResponse:
     """The page that a visitor sees while the tenant is being made; it comes back by itself."""
-    return render(
-        request, "accounts/being_prepared.html", {"tenant": tenant}, status=503, headers={"Retry-After": "3"}
-    )
+    response = render(request, "accounts/being_prepared.html", {"tenant": tenant}, status=503)
+    response["Retry-After"] = "3"
+    return response

@@ -13,13 +13,15 @@ ADDRESS_LENGTH: Final = 40
 ADDRESS: Final = re.compile(r"(?=.*[a-z])[a-z0-9](?:[a-z0-9]|-(?!-)){0,38}[a-z0-9]")
 RESERVED: Final = frozenset(
     """
-    about account accounts admin administrator almanac api app apps assets auth autoconfig autodiscover beta billing blog broker
-    cache cdn cms console dashboard db default demo-admin dev docs email enter error errors files ftp git graphql grpc health
-    help host imap info information-schema internal invite kubernetes livez localhost login logout mail media metrics mlflow monitor mx news
-    ns ns1 ns2 oauth operator operators owner pgbouncer pop postgres postgresql private prod production public readyz redis
-    register root security session sessions signin signup smtp sso staff staging static status stripe support sysadmin
-    system tenant tenants test uploads usage users valkey web webhook webhooks webmaster wpad www www1 www2
-    """.split()
+    about account accounts admin administrator almanac api app apps assets auth autoconfig autodiscover
+    beta billing blog broker cache cdn cms console dashboard db default demo-admin dev docs email enter
+    error errors files ftp git graphql grpc health help host imap info information-schema internal
+    invite kubernetes livez localhost login logout mail media metrics mlflow monitor mx news ns ns1 ns2
+    oauth operator operators owner pgbouncer pop postgres postgresql private prod production public
+    readyz redis register root security session sessions signin signup smtp sso staff staging static
+    status stripe support sysadmin system tenant tenants test uploads usage users valkey web webhook
+    webhooks webmaster wpad www www1 www2
+    """.split()  # noqa: SIM905 - a list of words reads better as one
 )
 RESERVED_PREFIXES: Final = ("pg-", "t-", "xn-", "almanac-")
 _UNSPELLED: Final = str.maketrans(
@@ -31,7 +33,8 @@ _LOOKALIKE: Final = str.maketrans(
 
 
 def clean_company(company: str) -> str:
-    """The name as it is shown: NFC, single spaces. Raises a ``SignUpRefused`` that says what is wrong with it."""
+    """The name as it is shown: NFC, single spaces. Raises a ``SignUpRefused`` that says what is wrong with
+    it."""
     name = " ".join(unicodedata.normalize("NFC", company).split())
     if not name.strip("\u200b\u200c\u200d\u2060\ufeff"):
         raise errors.CompanyNameMissing
@@ -44,7 +47,8 @@ def clean_company(company: str) -> str:
 
 
 def derive_address(company: str) -> str:
-    """The address that a (clean) company name gives; ``AddressUnclear`` if it has too few Latin letters or digits."""
+    """The address that a (clean) company name gives; ``AddressUnclear`` if it has too few Latin letters or
+    digits."""
     spelled = unicodedata.normalize("NFKD", company).lower().translate(_UNSPELLED)
     kept = spelled.encode("ascii", "ignore").decode().replace("'", "")
     whole = re.sub(r"[^a-z0-9]+", "-", kept).strip("-")
@@ -79,7 +83,8 @@ def skeleton(address: str) -> str:
 
 
 def next_address(address: str) -> str:
-    """Another address near ``address``, to propose in place of one that is taken: ``acme`` -> ``acme-2`` -> ``acme-3``."""
+    """Another address near ``address``, to propose in place of one that is taken: ``acme`` -> ``acme-2`` ->
+    ``acme-3``."""
     base, _, number = address.rpartition("-")
     if base and number.isdigit():
         return f"{base}-{int(number) + 1}"
@@ -87,7 +92,7 @@ def next_address(address: str) -> str:
 
 
 def _lost_letters(company: str, address: str) -> bool:
-    """Whether half of the name's letters have no Latin spelling, so that the address would not be recognised."""
+    """Whether half of the name's letters have no Latin spelling: the address would not be recognised."""
     return sum(character.isalnum() for character in company) >= 2 * sum(
         character.isalnum() for character in address
     )

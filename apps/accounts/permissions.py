@@ -76,7 +76,8 @@ ROLE_PERMISSIONS: Final[dict[Role, frozenset[str]]] = {
 
 
 def known(permission: str) -> str:
-    """``permission`` itself; ``ValueError`` for one that no table lists, so that a typing error cannot lock or open a door."""
+    """``permission`` itself; ``ValueError`` for one that no table lists, so that a typing error cannot lock
+    or open a door."""
     if permission not in PERMISSIONS:
         raise ValueError(f"unknown permission {permission!r}")
     return permission

@@ -51,7 +51,8 @@ def list_tenants_of(*, user_id: uuid.UUID) -> list[tuple[Tenant, Membership]]:
 
 
 def list_members() -> list[tuple[User, Membership]]:
-    """The people of the tenant in scope with their roles, by e-mail; of a person only id, e-mail and name are read."""
+    """The people of the tenant in scope with their roles, by e-mail; of a person only id, e-mail and name are
+    read."""
     seats = {seat.user_id: seat for seat in Membership.objects.order_by("id")}
     people = User.objects.filter(id__in=seats).only("id", "email", "name").order_by("email")
     return [(person, seats[person.id]) for person in people]

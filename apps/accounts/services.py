@@ -72,7 +72,8 @@ def create_owner(*, company: str, address: str, email: str, password: str) -> tu
 
 
 def create_operator(*, email: str, password: str) -> User:
-    """Make a person who may use the operator's console and belongs to no tenant; ``EmailTaken`` if there is one."""
+    """Make a person who may use the operator's console and belongs to no tenant; ``EmailTaken`` if there is
+    one."""
     with transaction.atomic():
         user = _create_user(clean_email(email), password, is_operator=True)
         audit.record(
@@ -85,12 +86,15 @@ def create_operator(*, email: str, password: str) -> User:
 
 
 def invite_to_sign_up(*, email: str) -> str:
-    """A token with which that e-mail address may sign up where ``SIGNUP=invite``; good for 7 days and one account."""
+    """A token with which that e-mail address may sign up where ``SIGNUP=invite``; good for 7 days and one
+    account."""
     return signing.dumps(clean_email(email), salt=_INVITATION_SALT)
 
 
 def log_in(*, request: HttpRequest, email: str, password: str) -> User:
-    """Check the password and open a new session. Unknown e-mail, wrong password and blocked account answer alike.
+    """Check the password and open a new session.
+
+    Unknown e-mail, wrong password and blocked account answer alike.
 
     Raises ``CredentialsWrong`` or ``TooManyAttempts`` (per account and network, and per network).
     """
@@ -101,8 +105,8 @@ def log_in(*, request: HttpRequest, email: str, password: str) -> User:
     if user is None:
         raise errors.CredentialsWrong
     throttle.forget(LOG_INS_OF_ACCOUNT, email, network)
-    open_session(request=request, user=cast("User", user))
-    return cast("User", user)
+    open_session(request=request, user=user)
+    return user
 
 
 def open_session(*, request: HttpRequest, user: User) -> None:
@@ -112,7 +116,8 @@ def open_session(*, request: HttpRequest, user: User) -> None:
 
 
 def log_out(*, request: HttpRequest) -> None:
-    """End this session and the log-in on the bare host behind it, and with that the sessions on all tenants' hosts."""
+    """End this session and the log-in on the bare host behind it, and with that the sessions on all tenants'
+    hosts."""
     log_in_session = request.session.get(LOG_IN_SESSION)
     if log_in_session:
         type(request.session)().delete(log_in_session)
@@ -120,7 +125,8 @@ def log_out(*, request: HttpRequest) -> None:
 
 
 def issue_host_code(*, user: User, host: str, log_in_session: str, state: str) -> str:
-    """A code that opens one session for ``user`` on ``host``: once, within 30 s, in the browser that holds ``state``."""
+    """A code that opens one session for ``user`` on ``host``: once, within 30 s, in the browser that holds
+    ``state``."""
     code = secrets.token_urlsafe(32)
     content = {"user": str(user.id), "host": host, "session": log_in_session, "state": _digest(state)}
     try:
@@ -131,7 +137,8 @@ def issue_host_code(*, user: User, host: str, log_in_session: str, state: str) -
 
 
 def redeem_host_code(*, code: str, host: str, state: str) -> HostPass:
-    """Use up a host code. Raises ``HostCodeInvalid`` if it was used, is too old, or belongs to another host or browser."""
+    """Use up a host code. Raises ``HostCodeInvalid`` if it was used, is too old, or belongs to another host
+    or browser."""
     try:
         content = redis.client().getdel(_code_key(code))
     except redis_package.RedisError as error:
@@ -147,7 +154,7 @@ def redeem_host_code(*, code: str, host: str, state: str) -> HostPass:
 
 
 def enter_tenant(*, request: HttpRequest, tenant: Tenant, code: str, host: str, state: str) -> User:
-    """Open the session on a tenant's host for a host code; its end is tied to the log-in's. Runs as the edge."""
+    """Open the session on a tenant's host for a host code; it ends with the log-in. Runs as the edge."""
     host_pass = redeem_host_code(code=code, host=host, state=state)
     user = host_pass.user
     if queries.find_membership(user_id=user.id, tenant_id=tenant.id) is None:

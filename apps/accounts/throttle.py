@@ -1,7 +1,8 @@
 """How often something may be tried: one atomic call to Redis, by Redis' own clock.
 
-The method is the generic cell rate algorithm: the stored number is the moment at which the whole allowance will be
-free again. When Redis is away, a bucket inside this process stands in, so that guessing passwords never becomes free.
+The method is the generic cell rate algorithm: the stored number is the moment at which the whole allowance
+will be free again. When Redis is away, a bucket inside this process stands in, so that guessing passwords
+never becomes free.
 """
 
 from __future__ import annotations
@@ -65,7 +66,8 @@ _local = LocalBuckets()
 
 
 def hit(limit: Limit, *subject: str) -> float:
-    """Count one try of ``subject``. Returns 0.0 if it is allowed, else the seconds to wait (the try is not counted)."""
+    """Count one try of ``subject``. Returns 0.0 if it is allowed, else the seconds to wait (the try is not
+    counted)."""
     key = _key(limit, subject)
     try:
         reply = redis.client().eval(_GCRA, 1, key, str(limit.period_seconds), str(limit.count))
@@ -75,7 +77,8 @@ def hit(limit: Limit, *subject: str) -> float:
 
 
 def forget(limit: Limit, *subject: str) -> None:
-    """Give ``subject`` its whole allowance back, as after the right password. Without Redis nothing is given back."""
+    """Give ``subject`` its whole allowance back, as after the right password. Without Redis nothing is given
+    back."""
     try:
         redis.client().delete(_key(limit, subject))
     except redis_package.RedisError:

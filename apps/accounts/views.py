@@ -16,7 +16,6 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from apps.accounts import errors, hosts, queries, services
 from apps.accounts.forms import LogInForm, SignUpForm
 from apps.accounts.middleware import STATE_COOKIE, begin_entry
-from apps.accounts.models import User
 from apps.core.errors import AppError, Kind
 from tenants import queries as tenants
 from tenants.models import Tenant
@@ -88,7 +87,7 @@ def choose_tenant(request: HttpRequest) -> HttpResponse:
     """The tenants of the person who is logged in; with only one, straight into it."""
     if not request.user.is_authenticated:
         return _first_log_in(request)
-    user = cast("User", request.user)
+    user = request.user
     entries = queries.list_tenants_of(user_id=user.id)
     if len(entries) == 1 and not user.is_operator and "all" not in request.GET:
         return redirect("accounts:enter", slug=entries[0][0].slug)
@@ -99,10 +98,11 @@ def choose_tenant(request: HttpRequest) -> HttpResponse:
 @never_cache
 @require_GET
 def enter(request: HttpRequest, slug: str) -> HttpResponse:
-    """From the bare host to a tenant's host, with a single-use code; the tenant's host is asked for its state first."""
+    """From the bare host to a tenant's host, with a single-use code; the tenant's host is asked for its state
+    first."""
     if not request.user.is_authenticated:
         return _first_log_in(request)
-    user = cast("User", request.user)
+    user = request.user
     tenant = tenants.find_by_slug(slug=slug)
     if tenant is None or queries.find_membership(user_id=user.id, tenant_id=tenant.id) is None:
         raise Http404(f"no tenant {slug}")

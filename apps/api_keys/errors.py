@@ -24,7 +24,10 @@ class KeyMalformed(KeyRefused):
     """Not the form of a key, or the checksum at its end does not match."""
 
     code = "api_key_malformed"
-    template = "The API key is not whole: its form or its checksum is wrong. Was a character lost or changed when it was copied?"
+    template = (
+        "The API key is not whole: its form or its checksum is wrong. "
+        "Was a character lost or changed when it was copied?"
+    )
 
 
 class KeyUnknown(KeyRefused):
@@ -38,7 +41,10 @@ class KeyRevoked(KeyRefused):
     """Revoked by its owners."""
 
     code = "api_key_revoked"
-    template = "The API key was revoked on {revoked_at:%Y-%m-%d at %H:%M} UTC. Make a new one on the page 'API keys'."
+    template = (
+        "The API key was revoked on {revoked_at:%Y-%m-%d at %H:%M} UTC. "
+        "Make a new one on the page 'API keys'."
+    )
 
 
 class KeyExpired(KeyRefused):
@@ -57,8 +63,8 @@ class KeyInQuery(AppError):
     code = "api_key_in_query"
     title = "An API key does not belong into the address"
     template = (
-        "The query parameter {parameter!r} holds an API key. Addresses are kept in logs: revoke this key, make a new one, "
-        "and send it as 'Authorization: Bearer …'."
+        "The query parameter {parameter!r} holds an API key. Addresses are kept in logs: revoke this key, "
+        "make a new one, and send it as 'Authorization: Bearer …'."
     )
 
 

@@ -23,8 +23,8 @@ PUBLIC_PATHS: Final = frozenset({"/v1/openapi.json", "/v1/docs", "/v1/redoc"})
 class ApiKeyMiddleware:
     """Check the key of an API call, once, as the edge; then run the call in the key's tenant's scope.
 
-    Sets ``request.api_key`` to the ``Principal``. Stands behind the host middleware: a key of another tenant than
-    the host's gets the answer of a path that does not exist.
+    Sets ``request.api_key`` to the ``Principal``. Stands behind the host middleware: a key of another tenant
+    than the host's gets the answer of a path that does not exist.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
@@ -57,7 +57,7 @@ class ApiKeyMiddleware:
 
 
 def key_in_headers(request: HttpRequest) -> str:
-    """The key's text out of ``Authorization: Bearer`` or ``X-API-Key``; ``KeyMissing`` or ``KeysContradict``."""
+    """The key's text out of the headers; raises ``KeyMissing`` or ``KeysContradict``."""
     scheme, _, credentials = request.headers.get("Authorization", "").partition(" ")
     bearer = credentials.strip() if scheme.lower() == "bearer" else ""
     other = request.headers.get("X-API-Key", "").strip()

@@ -12,7 +12,8 @@ from apps.core.ids import new_id
 
 
 class ApiKey(models.Model):
-    """One key. Its text is shown once and not kept: ``digest`` is its HMAC under version ``pepper`` of the secret."""
+    """One key. Its text is shown once and not kept: ``digest`` is its HMAC under version ``pepper`` of the
+    secret."""
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     tenant_id = models.UUIDField(db_index=True)

@@ -1,4 +1,4 @@
-"""What a key must be allowed for an endpoint: ``permission_classes = [HasScope("datasets:read")]``."""
+"""What a key must be allowed for an endpoint: the view says ``required_scope = {"GET": "datasets:read"}``."""
 
 from __future__ import annotations
 
@@ -27,32 +27,20 @@ class HasKey(BasePermission):
 
 
 class HasScope(BasePermission):
-    """The key has the scope: that given here, else the view's ``required_scope`` (one, or one for each method).
+    """The key has the view's ``required_scope``: one, or one for each method (HEAD counts as GET).
 
-    A view that states none is a mistake and lets nobody in.
+    A view that states none for a method it answers is a mistake and lets nobody in.
     """
 
-    def __init__(self, scope: str | None = None) -> None:
-        self.scope = scopes.known(scope) if scope else None
-
-    def __call__(self) -> HasScope:
-        """DRF calls what stands in ``permission_classes``."""
-        return self
-
     def has_permission(self, request: Request, view: APIView) -> bool:
-        """Raises ``ScopeMissing`` (403), which names the scope."""
+        """Raises ``ScopeMissing`` (403), which names the scope; methods that the view has not are DRF's to
+        refuse."""
         principal = principal_of(request)
-        scope = self.scope or self._of_view(request, view)
-        if scope not in principal.scopes:
-            raise ScopeMissing(scope=scope, scopes=", ".join(sorted(principal.scopes)))
+        method = "GET" if request.method == "HEAD" else str(request.method)
+        if method == "OPTIONS" or not hasattr(view, method.lower()):
+            return True
+        check_scope(principal, _stated(view, method))
         return True
-
-    def _of_view(self, request: Request, view: APIView) -> str:
-        stated = getattr(view, "required_scope", None)
-        scope = stated.get(request.method) if isinstance(stated, Mapping) else stated
-        if scope is None:
-            raise ImproperlyConfigured(f"{type(view).__name__} states no scope for {request.method}")
-        return scopes.known(scope)
 
 
 def principal_of(request: Request) -> Principal:
@@ -61,3 +49,17 @@ def principal_of(request: Request) -> Principal:
     if not isinstance(principal, Principal):
         raise KeyMissing
     return principal
+
+
+def check_scope(principal: Principal, scope: str) -> None:
+    """Raises ``ScopeMissing`` where the key does not have ``scope``."""
+    if scopes.known(scope) not in principal.scopes:
+        raise ScopeMissing(scope=scope, scopes=", ".join(sorted(principal.scopes)))
+
+
+def _stated(view: APIView, method: str) -> str:
+    stated = getattr(view, "required_scope", None)
+    scope = stated.get(method) if isinstance(stated, Mapping) else stated
+    if not isinstance(scope, str):
+        raise ImproperlyConfigured(f"{type(view).__name__} states no scope for {method}")
+    return scope

@@ -13,7 +13,8 @@ from tenants.services import Limits
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """A valid key with its tenant and the tenant's limits; DRF sees it as ``request.user`` and ``request.auth``."""
+    """A valid key with its tenant and the tenant's limits; DRF sees it as ``request.user`` and
+    ``request.auth``."""
 
     tenant_key: TenantKey
     tenant_slug: str

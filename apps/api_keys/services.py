@@ -62,7 +62,7 @@ def create(
 
 
 def ensure_derived(*, name: str, scopes: Iterable[str], seed: str) -> str:
-    """The text of the key that belongs to ``seed``, made in the tenant in scope unless it is there already."""
+    """The text of the key that belongs to ``seed``, made in the tenant in scope unless it is there."""
     key = text.derive(seed)
     with transaction.atomic():
         if queries.find_own(public_id=key.public_id) is None:
@@ -84,7 +84,7 @@ def revoke(*, key_id: uuid.UUID) -> ApiKey:
 
 
 def authenticate(*, given: str) -> Principal:
-    """The principal of a key's text; one statement, none for a text whose checksum is wrong. Runs as the edge.
+    """The principal of a key's text: one statement, none for a wrong checksum. Runs as the edge.
 
     Raises a ``KeyRefused`` that says why, or ``TenantSuspended``.
     """
@@ -99,7 +99,7 @@ def authenticate(*, given: str) -> Principal:
 
 
 def note_use(*, principal: Principal) -> None:
-    """Keep when the key was last used: at most one write per key and minute, and never a wait for another's."""
+    """Keep when the key was last used: at most one write per key and minute, never a wait."""
     last = principal.last_used_at
     if last is not None and timezone.now() - last < LAST_USED_EVERY:
         return

@@ -1,7 +1,7 @@
 """The text of a key: ``alm_live_<8 public id>_<27 secret><6 checksum>``, all base62.
 
-The public id names the key's row; the secret holds 160 random bits; the CRC-32 at the end lets a typing error be
-refused without a look-up and lets scanners recognise a key. Only an HMAC of the whole text is kept.
+The public id names the key's row; the secret holds 160 random bits; the CRC-32 at the end lets a typing
+error be refused without a look-up and lets scanners recognise a key. Only an HMAC of the whole text is kept.
 """
 
 from __future__ import annotations
@@ -76,7 +76,8 @@ def newest_pepper() -> int:
 
 
 def digest(key: KeyText, pepper: int) -> str | None:
-    """HMAC-SHA-256 of the key under that version of the pepper, in hex; None if that version is no longer held."""
+    """HMAC-SHA-256 of the key under that version of the pepper, in hex; None if that version is no longer
+    held."""
     secret = settings.API_KEY_PEPPERS.get(pepper)
     return hmac.new(secret, key.whole.encode(), hashlib.sha256).hexdigest() if secret else None
 

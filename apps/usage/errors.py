@@ -23,4 +23,7 @@ class RequestReused(AppError):
     kind = Kind.UNPROCESSABLE
     code = "request_id_reused"
     title = "The request id was used for something else"
-    template = "The request id {request_id!r} was charged before with {before} instead of {after}. Use a new id for a new request."
+    template = (
+        "The request id {request_id!r} was charged before with {before} instead of {after}. "
+        "Use a new id for a new request."
+    )

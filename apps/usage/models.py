@@ -11,10 +11,12 @@ from apps.core.ids import new_id
 
 
 class UsageEvent(models.Model):
-    """One billed call. Written once; nobody may change or delete it. ``receipt`` is what its answer is rebuilt from.
+    """One billed call. Written once; nobody may change or delete it.
 
-    ``quantity`` counts what ``kind`` names (``forecast_points``: series x steps); ``period`` is the month ``2026-11``
-    of ``occurred_at`` in UTC.
+    ``receipt`` is what the call's answer is rebuilt from.
+
+    ``quantity`` counts what ``kind`` names (``forecast_points``: series x steps); ``period`` is the month
+    of ``occurred_at`` in UTC, such as ``2026-11``.
     """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
@@ -43,7 +45,7 @@ class UsageEvent(models.Model):
 
 
 class UsageCounter(models.Model):
-    """The sum of a tenant's events of one kind in one month; raised in the statement that writes the event."""
+    """The sum of a tenant's events of one kind in one month; raised with the event, in one statement."""
 
     tenant_id = models.UUIDField()
     period = models.CharField(max_length=7)

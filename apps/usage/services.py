@@ -21,8 +21,10 @@ from tenants.context import system_scope
 UNITS: Final = {"forecast_points": "forecast points"}
 
 # A data-modifying CTE: the counter is raised only if the charge fits (its row lock makes that exact under
-# concurrency), and the event is inserted only if the counter was raised. The same request twice: the earlier row.
-# Twice at the same moment: the second fails on the unique request, takes its raise back with it, and is tried again.
+# concurrency), and the event is inserted only if the counter was raised. The same request twice: the earlier
+# row.
+# Twice at the same moment: the second fails on the unique request, takes its raise back with it, and is tried
+# again.
 _CHARGE: Final = """
 WITH stated AS MATERIALIZED (
     SELECT %(tenant)s::uuid AS tenant_id, %(request)s::text AS request_id, %(kind)s::text AS kind,
@@ -38,14 +40,20 @@ WITH stated AS MATERIALIZED (
     WHERE %(limit)s::bigint IS NULL OR c.used + EXCLUDED.used <= %(limit)s::bigint
     RETURNING used
 ), written AS (
-    INSERT INTO usage_usageevent (id, tenant_id, request_id, kind, quantity, occurred_at, period, key_id, user_id, receipt)
-    SELECT %(id)s::uuid, tenant_id, request_id, kind, quantity, at, period, %(key)s::uuid, %(user)s::uuid, %(receipt)s::jsonb
+    INSERT INTO usage_usageevent
+        (id, tenant_id, request_id, kind, quantity, occurred_at, period, key_id, user_id, receipt)
+    SELECT %(id)s::uuid, tenant_id, request_id, kind, quantity, at, period,
+           %(key)s::uuid, %(user)s::uuid, %(receipt)s::jsonb
     FROM stated, raised
     RETURNING id
 )
-SELECT (SELECT id FROM written), (SELECT id FROM earlier), (SELECT kind FROM earlier), (SELECT quantity FROM earlier)
+SELECT (SELECT id FROM written),
+       (SELECT id FROM earlier), (SELECT kind FROM earlier), (SELECT quantity FROM earlier)
 """
-_USED: Final = "SELECT used FROM usage_usagecounter WHERE tenant_id = %s AND kind = %s AND period = to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM')"
+_USED: Final = """
+SELECT used FROM usage_usagecounter
+WHERE tenant_id = %s AND kind = %s AND period = to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM')
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +82,12 @@ def charge(
     user_id: uuid.UUID | None = None,
     event_id: uuid.UUID | None = None,
 ) -> uuid.UUID:
-    """Bill ``quantity`` of ``kind`` to the tenant in scope, and return the ledger row's id: one SQL statement.
+    """Bill ``quantity`` of ``kind`` to the tenant in scope; the ledger row's id. One SQL statement.
 
-    A request id that was billed before returns the earlier row's id and bills nothing. Raises ``QuotaExceeded``
-    when it does not fit into the month, ``RequestReused`` when the earlier row was another charge. The statement
-    commits by itself as the role ``ledger``: it must run outside any transaction of the tenant's.
+    A request id that was billed before returns the earlier row's id and bills nothing. Raises
+    ``QuotaExceeded`` when it does not fit into the month, ``RequestReused`` when the earlier row was another
+    charge. The statement commits by itself as the role ``ledger``: it must run outside any transaction of
+    the tenant's. ``event_id`` gives the row an id that the caller knows beforehand.
     """
     if quantity < 0 or not 1 <= len(request_id) <= 120:
         raise ValueError("a charge needs a quantity of at least 0 and a request id of 1 to 120 characters")

@@ -8,12 +8,18 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from django.core.exceptions import ImproperlyConfigured
 from django.db import ProgrammingError, connection, transaction
+from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
+from rest_framework.request import Request
+from rest_framework.test import APIRequestFactory
+from rest_framework.views import APIView
 
 from apps.api_keys import services, text
 from apps.api_keys.models import ApiKey
+from apps.api_keys.permissions import HasScope
 from apps.core.tenancy import TenantKey
 from tenants import services as tenants
 from tenants.context import system_scope, tenant_scope
@@ -156,6 +162,32 @@ def test_a_missing_scope_is_named(make_key: MakeKey, call: Call, acme: TenantKey
     answer = call(key, path="/v1/usage")
     _is_problem(answer, 403, "scope_missing")
     assert "'usage:read'" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    ("method", "scopes", "status"),
+    [
+        ("head", ["usage:read"], 200),
+        ("head", ["forecasts:run"], 403),
+        ("options", ["forecasts:run"], 200),
+        ("delete", ["forecasts:run"], 405),
+        ("post", ["usage:read"], 405),
+    ],
+)
+def test_other_methods_are_refused_or_answered_as_for_get(
+    make_key: MakeKey, acme: TenantKey, method: str, scopes: list[str], status: int
+) -> None:
+    _, key = make_key(acme, scopes=scopes)
+    client = Client(headers={"host": "localhost", "Authorization": f"Bearer {key}"})
+    assert getattr(client, method)("/v1/usage").status_code == status
+
+
+def test_an_endpoint_that_states_no_scope_lets_nobody_in(make_key: MakeKey, acme: TenantKey) -> None:
+    _, key = make_key(acme)
+    request = Request(APIRequestFactory().get("/"))
+    request.auth = services.authenticate(given=key)
+    with pytest.raises(ImproperlyConfigured, match="UsageView states no scope for GET"):
+        HasScope().has_permission(request, type("UsageView", (APIView,), {"get": None})())
 
 
 def test_the_check_is_one_statement(make_key: MakeKey, call: Call, acme: TenantKey) -> None:

@@ -1,10 +1,10 @@
-import apps.core.ids
 import django.db.models.deletion
 import django.db.models.functions.text
 import django.utils.timezone
 from django.conf import settings
 from django.db import migrations, models
 
+import apps.core.ids
 from apps.core.database import SharedTable
 
 

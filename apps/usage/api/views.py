@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from apps.api_keys.permissions import HasScope
 from apps.usage import queries
 
 
 class UsageView(APIView):
     """What was used of the quota, in all, by day and by key."""
 
-    permission_classes = [HasScope("usage:read")]
+    required_scope: ClassVar = {"GET": "usage:read"}
 
     def get(self, request: Request) -> Response:  # noqa: ARG002 - the signature is DRF's
         """This month's calls and forecast points."""
