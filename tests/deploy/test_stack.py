@@ -68,7 +68,7 @@ class Stack:
         return state.load(self.var / "stack.json").processes
 
     def wait_until_ready(self, process: subprocess.Popen[str]) -> None:
-        self.wait((self.var / "almanac.json").exists, process)
+        self.wait(lambda: "Ready after" in self.output(), process)
 
     def wait(
         self, condition: Callable[[], bool], process: subprocess.Popen[str], seconds: float = 60
@@ -119,7 +119,6 @@ def test_the_first_start_ends_with_a_forecast_and_ctrl_c_stops_everything(stack:
     process = stack.start()
     try:
         stack.wait_until_ready(process)
-        stack.wait(lambda: "Ready after" in stack.output(), process)
         noted = stack.noted()
         assert set(noted) == NAMES == alive(noted)
         shown, announced = stack.output(), stack.announced()
