@@ -116,7 +116,8 @@ def main() -> None:
         frames.append(frame)
         r = rows[name]
         print(
-            f"{name:10} n={r['series']:4} sMAPE {r['smape']:7.3f} MASE {r['mase']:6.3f} OWA {r['owa']:.3f} cov95 {r['coverage95']:.3f} {r['cpu_seconds_a_series']:.3f} CPU s  {r['selected']} {r['leaderboard']}",
+            f"{name:10} n={r['series']:4} sMAPE {r['smape']:7.3f} MASE {r['mase']:6.3f} OWA {r['owa']:.3f} "
+            f"cov95 {r['coverage95']:.3f} {r['cpu_seconds_a_series']:.3f} CPU s {r['selected']} {r['leaderboard']}",
             flush=True,
         )
     weights = np.asarray([SETS[n][2] for n in rows], float) / sum(SETS[n][2] for n in rows)

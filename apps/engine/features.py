@@ -92,10 +92,10 @@ class FeatureSpec:
     def names(self) -> tuple[str, ...]:
         """Column names, in order."""
         seasonal = tuple(f"season_{c}" for c in range(1, SEASONS_BACK + 1)) if self.season > 1 else ()
-        return (
-            "step", *(f"lag_{j}" for j in range(self.lags)), *seasonal, "mean_long", "mean_short", "trend", "spread",
-            *self.calendar, *(f"x_{name}" for name in self.covariates),
-        )  # fmt: skip
+        lags = tuple(f"lag_{j}" for j in range(self.lags))
+        covariates = tuple(f"x_{name}" for name in self.covariates)
+        levels = ("mean_long", "mean_short", "trend", "spread")
+        return ("step", *lags, *seasonal, *levels, *self.calendar, *covariates)
 
     def label(self, name: str) -> str:
         """How a person calls the column: 'value 12 months ago', 'month of year', 'price'."""
@@ -148,8 +148,8 @@ def design(
 ) -> Design:
     """Features of one series at `origins` (indices into `y`, i8[O]) for `steps` ahead (i8[K]).
 
-    `start` is the time of `y[0]` and `offset` its index in the full series; `covariates` maps each name of the
-    spec to f8[len(y) + K], reaching over all targets. Values before `y[0]` count as missing (NaN).
+    `start` is the time of `y[0]` and `offset` its index in the full series; `covariates` maps each name of
+    the spec to f8[len(y) + K], reaching over all targets. Values before `y[0]` count as missing (NaN).
     """
     padded = np.concatenate([np.full(spec.lookback, np.nan), y])
     at = origins + spec.lookback
@@ -188,7 +188,8 @@ def _mean(block: Floats) -> Floats:
     """Row means of what is present; NaN where nothing is."""
     count = np.isfinite(block).sum(axis=1)
     total: Floats = np.nansum(block, axis=1)
-    return np.divide(total, count, out=np.full(len(block), np.nan), where=count > 0)
+    means = np.divide(total, count, out=np.full(len(block), np.nan), where=count > 0)
+    return np.asarray(means, np.float64)
 
 
 def _scale(recent: Floats, anchor: Floats) -> Floats:

@@ -76,8 +76,8 @@ def train(
     data = pack_model(panel, spec, chosen, pool, intervals=described, notes=notes, flags=flags)
     progress("Done", 100.0)
     return TrainResult(
-        [t.line for t in trials], best.line.name, data, bundle.digest(data), notes, _cutoffs(windows), described,
-        _coverage(scores, spec), {s: tuple(f) for s, f in flags.items()}, len(windows),
+        [t.line for t in trials], best.line.name, data, bundle.digest(data), notes, _cutoffs(windows),
+        described, _coverage(scores, spec), {s: tuple(f) for s, f in flags.items()}, len(windows),
     )  # fmt: skip
 
 
@@ -112,8 +112,8 @@ def _covariates_known(panel: Panel, spec: TrainSpec, notes: list[str]) -> bool:
     ):
         return True
     notes.append(
-        "The covariates are not known beyond the data, so forecasts carry them forward unless a request brings "
-        "them; the backtest did the same."
+        "The covariates are not known beyond the data, so forecasts carry them forward unless a request "
+        "brings them; the backtest did the same."
     )
     return False
 

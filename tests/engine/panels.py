@@ -8,7 +8,9 @@ from apps.engine.frequency import Frequency
 from apps.engine.panel import Panel
 
 
-def build(series: list[np.ndarray], frequency: str | int = "MS", season: int | None = None, **known: list) -> Panel:
+def build(
+    series: list[np.ndarray], frequency: str | int = "MS", season: int | None = None, **known: list
+) -> Panel:
     grid = Frequency.parse(frequency, season_length=season)
     start = 0 if grid.is_integer else np.datetime64("2015-01-01", "s")
     lengths = [len(y) for y in series]

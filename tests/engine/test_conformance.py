@@ -50,7 +50,9 @@ def test_a_series_does_not_depend_on_the_rows_asked_beside_it(name):
 
 def test_a_shorter_horizon_is_the_beginning_of_a_longer_one(name):
     fitted = fit(name, panels.monthly())
-    assert np.array_equal(fitted.predict(np.arange(4), 2).mean, fitted.predict(np.arange(4), HORIZON).mean[:, :2])
+    assert np.array_equal(
+        fitted.predict(np.arange(4), 2).mean, fitted.predict(np.arange(4), HORIZON).mean[:, :2]
+    )
 
 
 def test_it_leaves_its_input_untouched(name):
@@ -101,7 +103,9 @@ def test_it_survives_a_round_trip_through_plain_arrays_and_text(name):
     state = fitted.state
     content = unpack(pack(Content(dict(state.meta), state.arrays, {"model": state.text or ""})))
     text = content.texts["model"] or None
-    rebuilt = PREDICTORS[state.kind](State(state.kind, state.fitted, content.meta, content.arrays, text), fitted.tails)
+    rebuilt = PREDICTORS[state.kind](
+        State(state.kind, state.fitted, content.meta, content.arrays, text), fitted.tails
+    )
     found = rebuilt.predict(np.arange(4), HORIZON, {})
     assert np.array_equal(found.mean, fitted.predict(np.arange(4), HORIZON).mean)
 

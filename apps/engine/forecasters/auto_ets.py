@@ -1,16 +1,16 @@
 """AutoETS: exponential smoothing per series, form chosen by AICc, estimated by statsforecast.
 
-The form is searched step by step (season, then trend, then error: six to eight of the fifteen admissible
-forms), once at a panel's earliest cutoff; later cutoffs of the same backtest re-estimate the found form. A
-series is read from its last POINTS_KEPT points or ten seasons, which is where its smoothed state comes from.
-Seasons longer than LONGEST_SEASON are taken out beforehand by classical decomposition, because a state for
-each of their positions cannot be estimated.
+The form is searched step by step (season, then trend, then error: six to eight of the fifteen admissible forms) at a
+panel's earliest cutoff; later cutoffs of the same backtest re-estimate the found form until the series has grown by
+GROWTH, when it is searched anew. A series is read from its last POINTS_KEPT points or ten seasons, which is where its
+smoothed state comes from. Seasons longer than LONGEST_SEASON are taken out beforehand by classical decomposition,
+because a state for each of their positions cannot be estimated.
 """
 
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -20,17 +20,20 @@ from apps.engine.intervals import normal_width
 from apps.engine.metrics import naive_scale
 from apps.engine.panel import Floats, Panel
 from apps.engine.seasonality import Adjusted, adjust
-from apps.engine.serving.predictors import ADDITIVE, MULTIPLICATIVE, NONE, combine, cycle
+from apps.engine.serving.predictors import ADDITIVE, MULTIPLICATIVE, NONE, combine, cycle, damping
 from apps.engine.serving.state import State
 
 LONGEST_SEASON = 13
 POINTS_KEPT = 150
 SIGMA_LEVEL = 68
+GROWTH = 1.25
 
 
 @dataclass(frozen=True)
 class Smoothed:
-    """One series' end state: what the predictor needs, plus the form ("MAdM") and its own sigma f8[H]."""
+    """One series' end state: what the predictor needs, plus the form ("MAdM"), its own sigma f8[H], and how many
+    points the series had when the form was searched.
+    """
 
     form: str
     level: float
@@ -39,6 +42,7 @@ class Smoothed:
     season: Floats
     season_kind: int
     sigma: Floats
+    searched_at: int = 0
 
 
 class AutoETS(Forecaster):
@@ -59,7 +63,7 @@ class AutoETS(Forecaster):
                 found[s] = smooth(panel.series(s), season, context.horizon, context.hints.get(series_id))
             except NoForm as error:
                 reasons[series_id] = str(error)
-        hints = {panel.series_ids[s]: one.form for s, one in found.items()}
+        hints = {panel.series_ids[s]: f"{one.form}@{one.searched_at}" for s, one in found.items()}
         return Estimate(_state(found, len(panel), context.horizon), reasons, hints)
 
 
@@ -71,6 +75,7 @@ def smooth(y: Floats, season: int, horizon: int, hint: str | None = None) -> Smo
     """Choose and estimate a form for one series; raises NoForm when it is too short or nothing converges."""
     if len(y) < AutoETS.min_points:
         raise NoForm(f"it has {len(y)} points, {AutoETS.min_points} are needed")
+    hinted, searched_at = _hint(hint, len(y))
     y = y[-max(POINTS_KEPT, 10 * season) :]
     if np.ptp(y) == 0:
         return Smoothed("ANN", float(y[-1]), 0.0, 1.0, np.zeros(1), NONE, np.full(horizon, 0.0))
@@ -78,11 +83,19 @@ def smooth(y: Floats, season: int, horizon: int, hint: str | None = None) -> Smo
     m = 1 if season > LONGEST_SEASON else season
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
-        form, model = _search(adjusted.values, m, hint)
+        form, model = _search(adjusted.values, m, hinted)
         smoothed = _end_state(form, model, adjusted, _sigma(model, horizon, naive_scale(y, season)))
     if not plausible(_forecast(smoothed, horizon), y):
         raise NoForm("its forecasts leave the range of the data")
-    return smoothed
+    return replace(smoothed, searched_at=searched_at)
+
+
+def _hint(hint: str | None, length: int) -> tuple[str | None, int]:
+    """The form to reuse, if any, and the length at which it was searched: "MAM@60" and 70 give ("MAM", 60)."""
+    form, _, searched_at = (hint or "@0").partition("@")
+    if form and length <= GROWTH * int(searched_at):
+        return form, int(searched_at)
+    return None, length
 
 
 def _search(y: Floats, m: int, hint: str | None) -> tuple[str, dict[str, Any]]:
@@ -145,8 +158,8 @@ def _end_state(form: str, model: dict[str, Any], adjusted: Adjusted, sigma: Floa
 
 
 def _forecast(one: Smoothed, horizon: int) -> Floats:
-    base = one.level + one.slope * np.cumsum(one.phi ** np.arange(1, horizon + 1))
-    mean = combine(base[None, :], cycle(one.season[None, :], horizon), np.asarray([one.season_kind]))[0]
+    base = one.level + one.slope * damping(np.asarray([one.phi]), horizon)
+    mean = combine(base, cycle(one.season[None, :], horizon), np.asarray([one.season_kind]))[0]
     return np.asarray(mean, np.float64)
 
 

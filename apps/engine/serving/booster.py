@@ -60,8 +60,8 @@ class Booster:
         length = ctypes.c_int64(0)
         _check(
             library().LGBM_BoosterPredictForMat(
-                self._handle, _pointer(x), FLOAT64, ctypes.c_int32(x.shape[0]), ctypes.c_int32(x.shape[1]), ROW_MAJOR,
-                NORMAL_PREDICTION, 0, ALL_TREES, ONE_THREAD, ctypes.byref(length), _pointer(out),
+                self._handle, _pointer(x), FLOAT64, ctypes.c_int32(x.shape[0]), ctypes.c_int32(x.shape[1]),
+                ROW_MAJOR, NORMAL_PREDICTION, 0, ALL_TREES, ONE_THREAD, ctypes.byref(length), _pointer(out),
             )
         )  # fmt: skip
         return out

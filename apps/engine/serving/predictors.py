@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from apps.engine import errors
 from apps.engine.features import Design, FeatureSpec, design
 from apps.engine.serving.booster import Booster
 from apps.engine.serving.state import Floats, Ints, Points, Predictor, State, Tails
@@ -64,8 +65,7 @@ class ExponentialSmoothing:
     def components(self, rows: Ints, horizon: int) -> tuple[Floats, Floats, Floats]:
         """Level, slope's share and seasonal term for each step; f8[R, horizon] each."""
         arrays = self.state.arrays
-        powers = np.power(arrays["phi"][rows][:, None], np.arange(1, horizon + 1))
-        slope = arrays["slope"][rows][:, None] * np.cumsum(powers, axis=1)
+        slope = arrays["slope"][rows][:, None] * damping(arrays["phi"][rows], horizon)
         level = np.repeat(arrays["level"][rows][:, None], horizon, axis=1)
         return level, slope, cycle(arrays["season"][rows], horizon)
 
@@ -156,6 +156,16 @@ class GlobalTrees:
         )
 
 
+def damping(phi: Floats, horizon: int) -> Floats:
+    """By how many slopes the level has moved after each step, for phi f8[R]; f8[R, horizon].
+
+    phi, 2 phi, 2 phi + phi^2, ...: the library that estimates the models counts the first power twice, where
+    the textbook has phi, phi + phi^2, ... A forecast here is the library's own.
+    """
+    powers = np.power(phi[:, None], np.maximum(np.arange(horizon), 1))
+    return np.asarray(np.cumsum(powers, axis=1), np.float64)
+
+
 def cycle(season: Floats, horizon: int) -> Floats:
     """Seasonal values f8[R, m] repeated over the horizon; f8[R, horizon]."""
     repeats = -(-horizon // season.shape[1])
@@ -171,7 +181,8 @@ def combine(base: Floats, season: Floats, kind: Ints) -> Floats:
 
 
 def _trees(state: State, tails: Tails) -> Predictor:
-    assert state.text is not None
+    if state.text is None:
+        raise errors.BundleDamaged(reason="the text of its LightGBM model is missing")
     return GlobalTrees(state, tails, FeatureSpec.from_json(state.meta["features"]), Booster(state.text))
 
 

@@ -1,0 +1,76 @@
+"""Explanations add up to the forecast they explain."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from apps.engine import TrainSpec, errors, load_bundle, train
+from apps.engine.explain import explain
+from apps.engine.forecasters import REGISTRY, FitContext
+from apps.engine.intervals import build_pool
+from apps.engine.packing import Chosen, pack_model
+
+from . import panels
+
+
+def packed(name: str, panel, horizon: int = 14, **spec) -> bytes:
+    """A bundle in which the named forecaster serves, whatever a backtest would say."""
+    forecaster = REGISTRY[name]
+    chosen = Chosen(name, forecaster.label, forecaster.fit(panel, FitContext(horizon)), None)
+    pool = build_pool(np.zeros((0, horizon)), (80,))
+    return pack_model(panel, TrainSpec(horizon, **spec), chosen, pool, intervals=[], notes=[], flags={})
+
+
+@pytest.mark.parametrize("name", list(REGISTRY))
+@pytest.mark.parametrize("step", [1, 13])
+def test_base_and_parts_add_up_to_the_prediction(name, step):
+    data = packed(name, panels.monthly())
+    found = explain(data, "series-2", step, 0)
+    assert found.base + sum(part.value for part in found.parts) == pytest.approx(found.prediction, rel=1e-6)
+    assert found.prediction == load_bundle(data).predict(["series-2"], 14, ()).mean[0, step - 1]
+    assert found.method == ("shap.TreeExplainer" if name == "lightgbm_global" else "components")
+    assert all(part.label for part in found.parts)
+
+
+def test_trees_name_their_reasons_as_people_do():
+    found = explain(packed("lightgbm_global", panels.monthly()), "series-0", 13, 0)
+    labels = {part.label for part in found.parts}
+    assert {"latest value", "value 24 months before", "month of year", "recent trend"} <= labels
+    history = panels.monthly().series(0)
+    assert found.inputs["season_1"] == pytest.approx(history[-12])
+    assert found.inputs["lag_0"] == pytest.approx(history[-1])
+
+
+def test_a_promotion_shows_as_a_part_that_raises_the_forecast():
+    spec = TrainSpec(7, candidates=("lightgbm_global",), future_covariates="request", windows=2)
+    data = train(panels.retail(), spec).bundle
+    future = {"series-1": {"price": [10.0] * 3, "promotion": [0.0, 1.0, 0.0]}}
+    found = explain(data, "series-1", 2, 0, future, 3)
+    parts = {part.name: part for part in found.parts}
+    assert parts["x_promotion"].label == "promotion"
+    assert parts["x_promotion"].value > 5
+    assert found.inputs["x_promotion"] == 1.0
+    assert found.inputs["x_price"] == 10.0
+    assert found.prediction == load_bundle(data).predict(["series-1"], 3, (), future).mean[0, 1]
+
+
+def test_a_bounded_forecast_shows_the_bound_as_a_part():
+    falling = [
+        np.maximum(np.linspace(60, 2, 60) + np.random.default_rng(s).normal(0, 0.2, 60), 0) for s in range(2)
+    ]
+    found = explain(packed("auto_ets", panels.build(falling)), "series-0", 14, 0)
+    assert found.prediction == 0.0
+    assert found.parts[-1].name == "bound"
+    assert found.parts[-1].value > 0
+    assert found.base + sum(part.value for part in found.parts) == pytest.approx(0.0, abs=1e-9)
+
+
+def test_a_step_or_series_that_the_model_lacks_is_refused():
+    data = packed("seasonal_naive", panels.monthly())
+    with pytest.raises(errors.InvalidHorizon):
+        explain(data, "series-0", 15, 0)
+    with pytest.raises(errors.InvalidHorizon):
+        explain(data, "series-0", 0, 0)
+    with pytest.raises(errors.UnknownSeries):
+        explain(data, "nobody", 1, 0)
