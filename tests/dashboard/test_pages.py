@@ -135,3 +135,19 @@ class TestGlance:
         browser = member(Role.BILLING)
         assert "/glance/" not in browser.visit(f"{ACME}/").content.decode()
         assert browser.visit(f"{ACME}/glance/").status_code == 403
+
+
+class TestErrorPages:
+    """What people see where there is nothing, and where they may not go."""
+
+    def test_an_unknown_address_gets_a_kind_page(self, member: Member) -> None:
+        page = member(Role.OWNER).visit(f"{ACME}/nowhere/")
+        assert page.status_code == 404
+        assert "There is nothing at this address" in page.content.decode()
+
+    def test_an_expired_form_says_what_to_do(self, member: Member) -> None:
+        browser = member(Role.OWNER)
+        browser.client(ACME).handler.enforce_csrf_checks = True
+        page = browser.submit(f"{ACME}/logout/", {})
+        assert page.status_code == 403
+        assert "This form has expired" in page.content.decode()

@@ -120,3 +120,10 @@ def test_frequencies_are_said_in_words(code: str | None, words: str) -> None:
 )
 def test_times_of_a_series_are_as_fine_as_its_frequency(moment: str | None, code: str, words: str) -> None:
     assert almanac.axis_time(moment, code) == words
+
+
+@pytest.mark.parametrize(
+    ("share", "level", "short"), [(0.71, 80, True), (0.78, 80, False), (0.99, 95, False), (None, 80, False)]
+)
+def test_a_band_that_holds_too_rarely_is_told(share: float | None, level: int, short: bool) -> None:
+    assert almanac.falls_short(share, level) is short

@@ -92,6 +92,12 @@ def axis_time(moment: object, code: object = "") -> str:
 
 
 @register.filter
+def falls_short(share: object, level: int) -> bool:
+    """Whether a band of ``level`` per cent held clearly less often (by more than five points) than it promises."""
+    return isinstance(share, int | float) and share * 100 < level - 5
+
+
+@register.filter
 def percent(share: object) -> str:
     """A share of one as ``28 %``; a dash for None."""
     return f"{share * 100:.0f} %" if isinstance(share, int | float) else "–"

@@ -1,5 +1,11 @@
 // Bars by label, one colour a series (stacked), with an optional limit line.
-import { compact, faded, keyMark, number, tip, tooltip, yAxis } from "./kit.js";
+import { compact, dateFormat, faded, instant, keyMark, number, tip, tooltip, yAxis } from "./kit.js";
+
+// Labels that are ISO dates are shown as people write them.
+function labelsOf(data) {
+  const date = dateFormat("D", true);
+  return data.labels.map((label) => (/^\d{4}-\d\d-\d\d$/.test(label) ? date(instant(label)).replace(/ \d{4}$/, "") : label));
+}
 
 export function isEmpty(data) {
   return !data.labels?.length || !data.series?.length;
@@ -11,7 +17,7 @@ export function height(data) {
 
 export function option(data, state, colours) {
   const labels = {
-    type: "category", data: data.labels, inverse: Boolean(data.horizontal), axisTick: { show: false },
+    type: "category", data: labelsOf(data), inverse: Boolean(data.horizontal), axisTick: { show: false },
     axisLine: { lineStyle: { color: colours.ruleStrong } }, axisLabel: { color: colours.chartAxis, hideOverlap: true, fontFamily: colours.font },
   };
   const values = yAxis(colours, { scale: false });

@@ -12,16 +12,20 @@ export function start(data) {
   const parts = fold(data.parts);
   let level = data.base;
   const steps = parts.map((part) => {
-    const step = { label: part.label ?? part.name, value: part.value, from: level, to: level + part.value };
+    const step = { label: capital(part.label ?? part.name), value: part.value, from: level, to: level + part.value };
     level = step.to;
     return step;
   });
   const rows = [
-    { label: data.base_label ?? "Base", value: data.base, from: 0, to: data.base, total: true },
+    { label: capital(data.base_label ?? "Base"), value: data.base, from: 0, to: data.base, total: true },
     ...steps,
     { label: data.prediction_label ?? "Forecast", value: data.prediction, from: 0, to: data.prediction, total: true },
   ];
   return { rows, reached: level };
+}
+
+function capital(text) {
+  return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
 function fold(parts) {
