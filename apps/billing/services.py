@@ -40,7 +40,7 @@ def start_checkout(*, plan: str, email: str, success_url: str, cancel_url: str) 
     tenant_id = scope.current_tenant().id
     with system_scope("billing"), transaction.atomic():
         row = _locked(tenant_id)
-        price_id = stripe_api.ensure_price(wanted)
+        price_id = stripe_api.ensure_catalogue()[wanted.code]
         checkout = _checkout(
             row, wanted, price_id, email=email, success_url=success_url, cancel_url=cancel_url
         )

@@ -9,7 +9,7 @@ import contextlib
 import functools
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
@@ -94,29 +94,14 @@ def create_customer(*, tenant_id: str, name: str, email: str, idempotency_key: s
     return str(made.id)
 
 
-def ensure_price(plan: Plan) -> str:
-    """The id of the plan's monthly price; it is made when Stripe has none, or one of another amount."""
-    with _asking("look up the price") as client:
-        found = client.v1.prices.list({"lookup_keys": [plan.lookup_key], "active": True, "limit": 1}).data
-        if found and (found[0].unit_amount, found[0].currency) == (plan.amount, plan.currency):
-            return str(found[0].id)
-        _ensure_product(client, plan)
-        made = client.v1.prices.create(
-            {
-                "product": plan.product_id,
-                "currency": plan.currency,
-                "unit_amount": plan.amount,
-                "recurring": {"interval": "month"},
-                "lookup_key": plan.lookup_key,
-                "transfer_lookup_key": True,
-            }
-        )
-    return str(made.id)
-
-
-def ensure_catalogue() -> dict[str, str]:
-    """The price id of every plan that is sold, making what is missing."""
-    return {plan.code: ensure_price(plan) for plan in SOLD}
+def ensure_catalogue(sold: Sequence[Plan] = SOLD) -> dict[str, str]:
+    """Plan code → id of its monthly price at Stripe; what is missing, or has another amount, is made."""
+    with _asking("look up the prices") as client:
+        keys = [plan.lookup_key for plan in sold]
+        found = client.v1.prices.list({"lookup_keys": keys, "active": True, "limit": len(keys)}).data
+        prices = {(price.lookup_key, price.unit_amount, price.currency): price.id for price in found}
+        wanted = {plan: (plan.lookup_key, plan.amount, plan.currency) for plan in sold}
+        return {plan.code: prices.get(key) or _create_price(client, plan) for plan, key in wanted.items()}
 
 
 def open_checkout(
@@ -219,6 +204,22 @@ def _asking(action: str) -> Iterator[stripe.StripeClient]:
         raise StripeUnavailable(action=action, reason=reason) from error
     except stripe.StripeError as error:
         raise StripeUnavailable(action=action, reason=type(error).__name__) from error
+
+
+def _create_price(client: stripe.StripeClient, plan: Plan) -> str:
+    """A new price for the plan; it takes the lookup key over from an older one."""
+    _ensure_product(client, plan)
+    made = client.v1.prices.create(
+        {
+            "product": plan.product_id,
+            "currency": plan.currency,
+            "unit_amount": plan.amount,
+            "recurring": {"interval": "month"},
+            "lookup_key": plan.lookup_key,
+            "transfer_lookup_key": True,
+        }
+    )
+    return str(made.id)
 
 
 def _ensure_product(client: stripe.StripeClient, plan: Plan) -> None:

@@ -106,7 +106,10 @@ def progress(request: HttpRequest) -> HttpResponse:
     if not context["done"] and polls % _POLLS_BEFORE_ASKING == 0:
         _refresh()
         context = _progress(wanted.code, polls=polls)
-    return render(request, "billing/_progress.html", context)
+    response = render(request, "billing/_progress.html", context)
+    if context["done"] and request.headers.get("HX-Request"):
+        response["HX-Refresh"] = "true"  # so that the frame around it shows the new plan as well
+    return response
 
 
 @csrf_exempt

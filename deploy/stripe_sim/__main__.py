@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
@@ -17,7 +18,8 @@ from .world import SystemClock, World
 def main(arguments: list[str] | None = None) -> int:
     """Serve; the answer is the exit code."""
     options = _parser().parse_args(arguments)
-    if options.webhook_url and not options.webhook_secret:
+    signing = tuple(options.webhook_secret) or _secrets_of_environment()
+    if options.webhook_url and not signing:
         print(
             "stripe_sim: --webhook-url needs --webhook-secret whsec_…, or nobody could trust the events.",
             file=sys.stderr,
@@ -25,13 +27,18 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
     origin = options.public_url.rstrip("/") or f"http://127.0.0.1:{options.port}"
     world = World(Store(options.state), SystemClock(), origin, sends_webhooks=bool(options.webhook_url))
-    sender = Sender(world, options.webhook_url, tuple(options.webhook_secret))
+    sender = Sender(world, options.webhook_url, signing)
     print(f"Almanac's Stripe simulator on {origin}; no card is ever charged.", flush=True)
     application = build(world, sender)
     uvicorn.run(
         application, host="127.0.0.1", port=options.port, log_level="warning", access_log=False, ws="none"
     )
     return 0
+
+
+def _secrets_of_environment() -> tuple[str, ...]:
+    """STRIPE_WEBHOOK_SECRET, parted by commas: an argument could be read by every user of the machine."""
+    return tuple(filter(None, os.environ.get("STRIPE_WEBHOOK_SECRET", "").split(",")))
 
 
 def _parser() -> argparse.ArgumentParser:

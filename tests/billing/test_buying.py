@@ -32,8 +32,8 @@ def test_products_and_prices_are_made_once(stripe: Stripe) -> None:
 
 
 def test_a_changed_price_is_made_anew_and_the_plan_of_old_payers_is_still_known(stripe: Stripe) -> None:
-    old = stripe_api.ensure_price(plans.TEAM)
-    new = stripe_api.ensure_price(dataclasses.replace(plans.TEAM, amount=5_900))
+    old = stripe_api.ensure_catalogue()["team"]
+    new = stripe_api.ensure_catalogue([dataclasses.replace(plans.TEAM, amount=5_900)])["team"]
     assert new != old
     assert stripe.sim.client.v1.prices.retrieve(old).product == plans.TEAM.product_id
     assert stripe.sim.client.v1.prices.retrieve(new).unit_amount == 5_900

@@ -48,7 +48,9 @@ def test_upgrade_leads_to_checkout_and_back_to_the_new_plan(stripe: Stripe, memb
     assert "/plan/return/progress/?plan=team&amp;polls=0" in waiting
     for delivery in stripe.events("checkout.session.completed"):
         deliver(delivery)
-    assert "You are on Team." in text_of(browser.visit(f"{ACME}/plan/return/progress/?plan=team&polls=1"))
+    done = browser.visit(f"{ACME}/plan/return/progress/?plan=team&polls=1", **{"HX-Request": "true"})
+    assert "You are on Team." in text_of(done)
+    assert done["HX-Refresh"] == "true"
     page = text_of(browser.visit(f"{ACME}/plan/"))
     for words in (
         "You are on Team",

@@ -5,15 +5,12 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
-from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 import pytest
 import stripe as sdk
-from django.core.wsgi import get_wsgi_application
 from django.db import connection
 
 from apps.audit.models import AuditEvent
@@ -25,6 +22,7 @@ from deploy.stripe_sim.webhooks import signature_header
 from tenants.context import system_scope, tenant_scope
 from tests import factories
 from tests.billing.conftest import WEBHOOK, Stripe, deliver, open_checkout, plan_of
+from tests.billing.serving import serving
 from tests.stripe_sim.running import SECRET, free_port, simulator
 
 
@@ -227,31 +225,6 @@ def test_limits_that_an_operator_gave_to_a_tenant_that_never_paid_are_left_alone
     assert plan_of(acme) == "business"
 
 
-@contextmanager
-def serving(port: int) -> Iterator[None]:
-    """The program itself on a port, so that the simulator's own deliveries reach it."""
-
-    class Quiet(WSGIRequestHandler):
-        def log_message(self, format: str, *args: object) -> None:
-            """Keep the test's output clean."""
-
-    def application(environ: Any, start_response: Any) -> Any:
-        try:
-            return get_wsgi_application()(environ, start_response)
-        finally:
-            connection.close()
-
-    server = make_server("127.0.0.1", port, application, WSGIServer, Quiet)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
-
-
 def test_what_fails_once_is_sent_again_and_then_holds(
     committed: None, stripe: Stripe, settings: Any, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -308,6 +281,42 @@ def test_many_events_at_the_same_moment_change_the_plan_once(committed: None, st
     assert (plan_of(key), changes_of_limits(key)) == ("team", 1)
     with tenant_scope(key):
         assert StripeSubscription.objects.count() == 1
+
+
+def test_an_answer_that_was_read_earlier_never_overwrites_a_later_one(
+    committed: None, stripe: Stripe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = factories.tenant("acme").key
+    for delivery in stripe.buy(key, "team"):
+        deliver(delivery)
+    customer, now = customer_of(key), datetime.now(UTC)
+    reading, second_is_done = threading.Event(), threading.Event()
+
+    def told(status: str) -> list[Subscription]:
+        return [Subscription("sub_1", customer, status, plans.TEAM.product_id, "price_1", now, False, now)]
+
+    def read(_: str) -> list[Subscription]:
+        if reading.is_set():
+            return told("canceled")
+        reading.set()
+        second_is_done.wait(timeout=1.5)  # nobody can finish meanwhile, unless the lock is missing
+        return told("active")
+
+    def send(number: int) -> None:
+        deliver(signed(subscription_event(customer, f"evt_1Number{number}")))
+        connection.close()
+
+    monkeypatch.setattr(stripe_api, "list_subscriptions", read)
+    first, second = (threading.Thread(target=send, args=(number,)) for number in (1, 2))
+    first.start()
+    assert reading.wait(timeout=10)
+    second.start()
+    second.join(timeout=1)
+    if not second.is_alive():
+        second_is_done.set()
+    first.join()
+    second.join()
+    assert plan_of(key) == "free"
 
 
 def test_the_sdks_own_verification_agrees(db: None) -> None:
