@@ -19,7 +19,9 @@ def text(name: str, default: str | None = None) -> str:
         return Path(path).read_text().strip()
     value = os.environ.get(name, default)
     if value is None:
-        raise ImproperlyConfigured(f"Set the environment variable {name} (or {name}_FILE): see docs/configuration.md.")
+        raise ImproperlyConfigured(
+            f"Set the environment variable {name} (or {name}_FILE): see docs/configuration.md."
+        )
     return value
 
 
@@ -58,7 +60,9 @@ def broker_url(redis_url: str) -> str:
     parts = urlsplit(redis_url)
     if parts.scheme != "unix":
         return redis_url
-    database_number = dict(pair.split("=", 1) for pair in parts.query.split("&") if "=" in pair).get("db", "0")
+    database_number = dict(pair.split("=", 1) for pair in parts.query.split("&") if "=" in pair).get(
+        "db", "0"
+    )
     return f"redis+socket://{quote(parts.path)}?virtual_host={database_number}"
 
 

@@ -11,7 +11,9 @@ from typing import Any
 import structlog
 
 _SECRET_NAMES = re.compile(r"password|secret|token|authorization|cookie|api_key$|dsn|pepper", re.IGNORECASE)
-_SECRET_VALUES = re.compile(r"alm_(?:rk_)?(?:live|test)_\w{8}_\w+|whsec_\w+|sk_(?:live|test)_\w+|(?<=://)[^/@\s]+:[^/@\s]+(?=@)|(?<=password=)\S+")
+_SECRET_VALUES = re.compile(
+    r"alm_(?:rk_)?(?:live|test)_\w{8}_\w+|whsec_\w+|sk_(?:live|test)_\w+|(?<=://)[^/@\s]+:[^/@\s]+(?=@)|(?<=password=)\S+"
+)
 
 
 def redact(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
@@ -42,15 +44,22 @@ def configure(log_format: str, level: str) -> None:
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
-    renderer: Any = structlog.processors.JSONRenderer() if log_format == "json" else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+    renderer: Any = (
+        structlog.processors.JSONRenderer()
+        if log_format == "json"
+        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+    )
     handler = logging.StreamHandler()
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=shared, processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer]
+            foreign_pre_chain=shared,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
         )
     )
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
     logging.getLogger("django.server").setLevel(logging.WARNING)
+    for name in ("celery.worker.strategy", "celery.app.trace", "celery.beat"):  # a line or two for each sweep
+        logging.getLogger(name).setLevel(logging.WARNING)
     logging.getLogger("django.request").setLevel(logging.ERROR)  # our access log has a line for each 4xx

@@ -24,5 +24,10 @@ urlpatterns = [
     path("livez", core.livez, name="livez"),
     path("readyz", core.readyz, name="readyz"),
     *api,
-    *(path(prefix, include(module)) for prefix, modules in _PAGES.items() for module in modules if present(module)),
+    *(
+        path(prefix, include(module))
+        for prefix, modules in _PAGES.items()
+        for module in modules
+        if present(module)
+    ),
 ]

@@ -29,7 +29,9 @@ class Dsns:
     mlflow: str
 
 
-def ensure(*, admin_dsn: str, database: str, app_password: str, owner_password: str, mlflow_password: str) -> Dsns:
+def ensure(
+    *, admin_dsn: str, database: str, app_password: str, owner_password: str, mlflow_password: str
+) -> Dsns:
     """Make or repair roles and databases; returns the logins' connection strings. Idempotent."""
     with psycopg.connect(admin_dsn, autocommit=True) as admin:
         _check_server(admin)
@@ -60,7 +62,9 @@ def _check_server(admin: psycopg.Connection) -> None:
     row = admin.execute(
         "SELECT rolsuper OR rolcreaterole, rolsuper OR rolcreatedb FROM pg_roles WHERE rolname = current_user"
     ).fetchone()
-    missing = [name for name, has in zip(("CREATEROLE", "CREATEDB"), row or (False, False), strict=True) if not has]
+    missing = [
+        name for name, has in zip(("CREATEROLE", "CREATEDB"), row or (False, False), strict=True) if not has
+    ]
     if missing:
         raise BootstrapError(
             f"The login of DATABASE_URL lacks {' and '.join(missing)}. As a superuser: ALTER ROLE {admin.info.user} {' '.join(missing)};"
@@ -87,10 +91,14 @@ def _ensure_database(admin: psycopg.Connection, database: str, owner: str) -> No
     if _exists(admin, "SELECT 1 FROM pg_database WHERE datname = %s", database):
         return
     # CREATE DATABASE … OWNER needs the right to become the owner; since 16 the maker of a role may grant it to itself.
-    if not admin.execute("SELECT rolsuper FROM pg_roles WHERE rolname = current_user").fetchone() == (True,):
-        admin.execute(sql.SQL("GRANT {} TO CURRENT_USER WITH SET TRUE, INHERIT FALSE").format(sql.Identifier(owner)))
+    if admin.execute("SELECT rolsuper FROM pg_roles WHERE rolname = current_user").fetchone() != (True,):
+        admin.execute(
+            sql.SQL("GRANT {} TO CURRENT_USER WITH SET TRUE, INHERIT FALSE").format(sql.Identifier(owner))
+        )
     admin.execute(
-        sql.SQL("CREATE DATABASE {} OWNER {} TEMPLATE template0 ENCODING 'UTF8'").format(sql.Identifier(database), sql.Identifier(owner))
+        sql.SQL("CREATE DATABASE {} OWNER {} TEMPLATE template0 ENCODING 'UTF8'").format(
+            sql.Identifier(database), sql.Identifier(owner)
+        )
     )
     admin.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(sql.Identifier(database)))
 
@@ -98,7 +106,9 @@ def _ensure_database(admin: psycopg.Connection, database: str, owner: str) -> No
 def _ensure_app_roles(owner: psycopg.Connection, database: str, app_password: str) -> None:
     app = f"{database}_app"
     _ensure_login(owner, app, app_password, "NOINHERIT")
-    owner.execute(sql.SQL("GRANT CONNECT ON DATABASE {} TO {}").format(sql.Identifier(database), sql.Identifier(app)))
+    owner.execute(
+        sql.SQL("GRANT CONNECT ON DATABASE {} TO {}").format(sql.Identifier(database), sql.Identifier(app))
+    )
     for role in ("tenant_base", *SYSTEM_ROLES):
         _ensure_group(owner, f"{database}_{role}")
     owner.execute("REVOKE CREATE ON SCHEMA public FROM PUBLIC")
@@ -106,7 +116,9 @@ def _ensure_app_roles(owner: psycopg.Connection, database: str, app_password: st
     _grant_usage(owner, [f"{database}_{role}" for role in ("tenant_base", *SYSTEM_ROLES)])
     for role in SYSTEM_ROLES:
         owner.execute(
-            sql.SQL("GRANT {} TO {} WITH INHERIT FALSE, SET TRUE").format(sql.Identifier(f"{database}_{role}"), sql.Identifier(app))
+            sql.SQL("GRANT {} TO {} WITH INHERIT FALSE, SET TRUE").format(
+                sql.Identifier(f"{database}_{role}"), sql.Identifier(app)
+            )
         )
 
 

@@ -31,7 +31,13 @@ WHERE nspname ~ '^t_[a-z2-7]{16}$' AND nspname NOT IN (SELECT rolname FROM pg_ro
 
 def find_faults() -> list[str]:
     """One line for each fault; empty when all is as it should be. Reads as the owner."""
-    return [*_from_catalogue(), *(f"{tenant} lacks migrations: run manage.py tenants migrate" for tenant in provisioning.tenants_behind())]
+    return [
+        *_from_catalogue(),
+        *(
+            f"{tenant} lacks migrations: run manage.py tenants migrate"
+            for tenant in provisioning.tenants_behind()
+        ),
+    ]
 
 
 def _from_catalogue() -> Iterator[str]:

@@ -27,15 +27,15 @@ class HostMiddleware:
         host, _port = split_domain_port(request.get_host())
         request.tenant = None  # type: ignore[attr-defined]
         if host in BARE_HOSTS:
-            request.urlconf = settings.PUBLIC_URLCONF  # type: ignore[attr-defined]
+            request.urlconf = settings.PUBLIC_URLCONF
             return self.get_response(request)
         try:
             tenant = queries.find_by_host(host=host)
         except (OperationalError, InterfaceError):
-            return unavailable(request)
+            return unavailable()
         if tenant is None:
-            request.urlconf = settings.PUBLIC_URLCONF  # type: ignore[attr-defined]
+            request.urlconf = settings.PUBLIC_URLCONF
             return answer(request, NotFound(what="workspace", name=host))
         request.tenant = tenant  # type: ignore[attr-defined]
-        request.urlconf = settings.TENANT_URLCONF  # type: ignore[attr-defined]
+        request.urlconf = settings.TENANT_URLCONF
         return self.get_response(request)

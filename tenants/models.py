@@ -22,14 +22,14 @@ class TenantState(models.TextChoices):
     GONE = "gone"
 
 
-class Tenant(TenantMixin):
+class Tenant(TenantMixin):  # type: ignore[misc] # the library has no types
     """One customer. ``schema_name`` is also the name of its PostgreSQL role; neither ever changes."""
 
     auto_create_schema = False
     auto_drop_schema = False
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
-    slug = models.CharField(max_length=40, unique=True, null=True)
+    slug = models.CharField(max_length=40, unique=True, null=True)  # noqa: DJ001 - '' is not unique, a tenant in the pool has none
     name = models.CharField(max_length=120, blank=True)
     state = models.CharField(max_length=12, choices=TenantState, default=TenantState.CREATING, db_index=True)
     suspended_reason = models.CharField(max_length=200, blank=True)
@@ -50,7 +50,7 @@ class Tenant(TenantMixin):
         return TenantKey(id=self.id, schema=self.schema_name)
 
 
-class Domain(DomainMixin):
+class Domain(DomainMixin):  # type: ignore[misc]
     """A host name that leads to a tenant."""
 
     tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="domains")

@@ -35,19 +35,37 @@ def claim(*, name: str, slug: str) -> Tenant:
     Raises ``SlugTaken`` and ``NoSchemaReady``.
     """
     with transaction.atomic():
-        tenant = Tenant.objects.select_for_update(skip_locked=True).filter(state=TenantState.READY).order_by("created_at").first()
+        tenant = (
+            Tenant.objects.select_for_update(skip_locked=True)
+            .filter(state=TenantState.READY)
+            .order_by("created_at")
+            .first()
+        )
         if tenant is None:
             raise NoSchemaReady
-        tenant.name, tenant.slug, tenant.state, tenant.activated_at = name, slug, TenantState.ACTIVE, timezone.now()
+        tenant.name, tenant.slug, tenant.state, tenant.activated_at = (
+            name,
+            slug,
+            TenantState.ACTIVE,
+            timezone.now(),
+        )
         try:
             with transaction.atomic():
                 tenant.save(update_fields=["name", "slug", "state", "activated_at"])
                 # Not create(): the library's save() would look for other primary domains to demote; there are none.
-                Domain.objects.bulk_create([Domain(domain=f"{slug}.{settings.BASE_DOMAIN}", tenant=tenant, is_primary=True)])
+                Domain.objects.bulk_create(
+                    [Domain(domain=f"{slug}.{settings.BASE_DOMAIN}", tenant=tenant, is_primary=True)]
+                )
         except IntegrityError:
             raise SlugTaken(slug=slug) from None
         TenantLimits.objects.create(tenant=tenant, **asdict(FREE))
-        audit.record(action="tenant.created", target_type="tenant", target_id=slug, changes={"name": name}, tenant_id=tenant.id)
+        audit.record(
+            action="tenant.created",
+            target_type="tenant",
+            target_id=slug,
+            changes={"name": name},
+            tenant_id=tenant.id,
+        )
     return tenant
 
 
@@ -82,9 +100,13 @@ def set_limits(*, tenant_id: uuid.UUID, limits: Limits, reason: str) -> TenantLi
 def _move(tenant_id: uuid.UUID, needed: TenantState, target: TenantState, action: str, reason: str) -> Tenant:
     with transaction.atomic():
         tenant = queries.get_tenant(tenant_id=tenant_id)
-        moved = Tenant.objects.filter(id=tenant_id, state=needed).update(state=target, suspended_reason=reason)
+        moved = Tenant.objects.filter(id=tenant_id, state=needed).update(
+            state=target, suspended_reason=reason
+        )
         if not moved:
-            raise WrongState(slug=tenant.slug, state=tenant.state, action=action.partition(".")[2], needed=needed.value)
+            raise WrongState(
+                slug=tenant.slug, state=tenant.state, action=action.partition(".")[2], needed=needed.value
+            )
         audit.record(
             action=action,
             target_type="tenant",

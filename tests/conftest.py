@@ -26,7 +26,9 @@ def pytest_configure(config: pytest.Config) -> None:
     if hasattr(config, "workerinput") or config.option.collectonly or config.option.version:
         return
     folder = Path(settings.TEST_DIR)
-    os.environ["ALMANAC_TEST_ADMIN_DSN"] = _servers.enter_context(start_postgres(folder / "postgres", durable=False))
+    os.environ["ALMANAC_TEST_ADMIN_DSN"] = _servers.enter_context(
+        start_postgres(folder / "postgres", durable=False)
+    )
     _servers.enter_context(start_redis(folder / "valkey", durable=False))
 
 

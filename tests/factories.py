@@ -7,7 +7,13 @@ from django.db import connections
 from tenants import queries, services
 from tenants.models import Tenant
 
-KEPT = {"django_migrations", "django_content_type", "tenants_tenant", "tenants_domain", "tenants_tenantlimits"}
+KEPT = {
+    "django_migrations",
+    "django_content_type",
+    "tenants_tenant",
+    "tenants_domain",
+    "tenants_tenantlimits",
+}
 
 
 def claim_tenant(slug: str) -> Tenant:
@@ -25,7 +31,9 @@ def tenant(slug: str) -> Tenant:
 def empty_database() -> None:
     """Empty every table but the tenants' own, as the owner; suspended tenants are active again."""
     with connections["owner"].cursor() as cursor:
-        cursor.execute("SELECT schemaname, tablename FROM pg_tables WHERE schemaname = 'public' OR schemaname LIKE 't\\_%%'")
+        cursor.execute(
+            "SELECT schemaname, tablename FROM pg_tables WHERE schemaname = 'public' OR schemaname LIKE 't\\_%%'"
+        )
         tables = [f'"{schema}"."{table}"' for schema, table in cursor.fetchall() if table not in KEPT]
         cursor.execute(f"TRUNCATE {', '.join(tables)} CASCADE")
         others = "SELECT id FROM tenants_tenant WHERE slug NOT IN ('acme', 'globex') AND state <> 'ready'"
@@ -33,4 +41,6 @@ def empty_database() -> None:
         cursor.execute(f"DELETE FROM tenants_tenantlimits WHERE tenant_id IN ({others})")
         cursor.execute("DELETE FROM tenants_tenant WHERE slug NOT IN ('acme', 'globex') AND state <> 'ready'")
         cursor.execute("UPDATE tenants_tenant SET state = 'active' WHERE slug IN ('acme', 'globex')")
-        cursor.execute("UPDATE tenants_tenantlimits SET plan = 'free', forecast_points_per_month = 10000, running_jobs = 1")
+        cursor.execute(
+            "UPDATE tenants_tenantlimits SET plan = 'free', forecast_points_per_month = 10000, running_jobs = 1"
+        )

@@ -12,6 +12,9 @@ def list_events(*, search: str = "", action: str = "") -> QuerySet[AuditEvent]:
     events = AuditEvent.objects.order_by("-occurred_at", "-id")
     if search:
         events = events.filter(
-            Q(actor_label__icontains=search) | Q(target_id__icontains=search) | Q(action__icontains=search) | Q(request_id=search)
+            Q(actor_label__icontains=search)
+            | Q(target_id__icontains=search)
+            | Q(action__icontains=search)
+            | Q(request_id=search)
         )
     return events.filter(action=action) if action else events

@@ -52,7 +52,9 @@ class ReadOnly(admin.ModelAdmin):  # type: ignore[type-arg]
         """The tenant's slug beside its rows."""
         if row.tenant_id is None:
             return "–"
-        return str(Tenant.objects.filter(id=row.tenant_id).values_list("slug", flat=True).first() or row.tenant_id)
+        return str(
+            Tenant.objects.filter(id=row.tenant_id).values_list("slug", flat=True).first() or row.tenant_id
+        )
 
 
 class ReadOnlyInline(admin.TabularInline):  # type: ignore[type-arg]
@@ -91,7 +93,16 @@ class TenantAdmin(ReadOnly):
     search_fields = ("slug", "name", "schema_name")
     ordering = ("slug",)
     inlines = (LimitsInline, DomainInline)
-    fields = ("name", "slug", "state", "suspended_reason", "schema_name", "created_at", "activated_at", "elsewhere")
+    fields = (
+        "name",
+        "slug",
+        "state",
+        "suspended_reason",
+        "schema_name",
+        "created_at",
+        "activated_at",
+        "elsewhere",
+    )
     readonly_fields = fields
     change_form_template = "console/tenant.html"
 
@@ -102,12 +113,17 @@ class TenantAdmin(ReadOnly):
     @admin.display(description="Plan")
     def plan(self, tenant: Tenant) -> str:
         """The plan's code."""
-        return tenant.limits.plan
+        return str(tenant.limits.plan)
 
     @admin.display(description="Points this month")
     def points_this_month(self, tenant: Tenant) -> str:
         """Forecast points used, of how many."""
-        used = UsageEvent.objects.filter(tenant_id=tenant.id, period=period_of(timezone.now())).aggregate(all=Sum("quantity"))["all"] or 0
+        used = (
+            UsageEvent.objects.filter(tenant_id=tenant.id, period=period_of(timezone.now())).aggregate(
+                all=Sum("quantity")
+            )["all"]
+            or 0
+        )
         return f"{used:,} of {tenant.limits.forecast_points_per_month:,}"
 
     @admin.display(description="Look at")
@@ -123,8 +139,14 @@ class TenantAdmin(ReadOnly):
     def get_urls(self) -> list[URLPattern]:
         """Two steps of the life cycle beside Django's own pages."""
         own = [
-            path("<uuid:tenant_id>/suspend/", self.admin_site.admin_view(self.suspend), name="tenant_suspend"),
-            path("<uuid:tenant_id>/reactivate/", self.admin_site.admin_view(self.reactivate), name="tenant_reactivate"),
+            path(
+                "<uuid:tenant_id>/suspend/", self.admin_site.admin_view(self.suspend), name="tenant_suspend"
+            ),
+            path(
+                "<uuid:tenant_id>/reactivate/",
+                self.admin_site.admin_view(self.reactivate),
+                name="tenant_reactivate",
+            ),
         ]
         return [*own, *super().get_urls()]
 
@@ -141,8 +163,16 @@ class TenantAdmin(ReadOnly):
         form = ReasonForm(request.POST or None)
         back = reverse("console:tenants_tenant_change", args=[tenant_id])
         if request.method != "POST" or not form.is_valid():
-            context = {**self.admin_site.each_context(request), "tenant": tenant, "action": action, "form": form, "back": back}
-            return TemplateResponse(request, "console/step.html", {**context, "title": f"{action.capitalize()} {tenant.name}"})
+            context = {
+                **self.admin_site.each_context(request),
+                "tenant": tenant,
+                "action": action,
+                "form": form,
+                "back": back,
+            }
+            return TemplateResponse(
+                request, "console/step.html", {**context, "title": f"{action.capitalize()} {tenant.name}"}
+            )
         try:
             getattr(tenants, action)(tenant_id=tenant_id, reason=form.cleaned_data["reason"])
             messages.success(request, f"{tenant.name}: {action} done.")

@@ -30,7 +30,17 @@ EMAIL = "alice@acme.example"
 OPERATOR = "operator@almanac.example"
 MODEL_OF = "employment"
 DATASETS = ("employment", "corner-shop")
-SCOPES = ("forecasts:run", "forecasts:read", "explain:run", "models:read", "models:train", "datasets:read", "datasets:write", "jobs:read", "usage:read")
+SCOPES = (
+    "forecasts:run",
+    "forecasts:read",
+    "explain:run",
+    "models:read",
+    "models:train",
+    "datasets:read",
+    "datasets:write",
+    "jobs:read",
+    "usage:read",
+)
 PATIENCE_SECONDS = 600
 
 
@@ -118,9 +128,13 @@ def _wait(slug: str, report: Report) -> None:
         if job.state == JobState.SUCCEEDED:
             return
         if job.is_final:
-            raise DemoFailed(f"The training ended as {job.state}: {(job.error or {}).get('detail', 'no reason was given')}")
+            raise DemoFailed(
+                f"The training ended as {job.state}: {(job.error or {}).get('detail', 'no reason was given')}"
+            )
         time.sleep(0.3)
-    raise DemoFailed(f"The training did not end within {PATIENCE_SECONDS} s; see var/log/worker-training.log.")
+    raise DemoFailed(
+        f"The training did not end within {PATIENCE_SECONDS} s; see var/log/worker-training.log."
+    )
 
 
 __all__ = ["Demo", "DemoFailed", "seed"]

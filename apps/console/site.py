@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar, cast
 
 from django.contrib.admin import AdminSite
 from django.contrib.auth.views import redirect_to_login
@@ -16,6 +16,8 @@ from apps.core.request_context import Actor, act_as
 from apps.core.scope import SystemRole
 from tenants.context import system_scope
 
+View = TypeVar("View", bound=Callable[..., HttpResponseBase])
+
 
 class ConsoleSite(AdminSite):
     """Pages for operators; others are sent to the log-in."""
@@ -26,7 +28,7 @@ class ConsoleSite(AdminSite):
     index_template = "console/index.html"
     enable_nav_sidebar = False
 
-    def admin_view(self, view: Callable[..., HttpResponseBase], cacheable: bool = False) -> Callable[..., HttpResponseBase]:
+    def admin_view(self, view: View, cacheable: bool = False) -> View:
         """Every page of the site runs as the operator, its rendering included."""
         guarded = super().admin_view(view, cacheable)
 
@@ -39,7 +41,7 @@ class ConsoleSite(AdminSite):
                 response = guarded(request, *args, **kwargs)
                 return response.render() if isinstance(response, SimpleTemplateResponse) else response
 
-        return scoped
+        return cast("View", scoped)
 
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:  # noqa: ARG002
         """The one log-in page of the bare host."""

@@ -33,7 +33,9 @@ def page(request: Request, rows: QuerySet[Any], show: Callable[[Any], dict[str, 
     has_more = len(found) > limit
     found = found[:limit]
     after = signing.dumps(str(found[-1].id), salt="cursor") if has_more else None
-    response = Response({"data": [show(row) for row in found], "pagination": {"next_cursor": after, "has_more": has_more}})
+    response = Response(
+        {"data": [show(row) for row in found], "pagination": {"next_cursor": after, "has_more": has_more}}
+    )
     if after:
         query = request.query_params.copy()
         query["cursor"] = after

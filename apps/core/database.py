@@ -47,7 +47,12 @@ class SharedTable(Operation):
 
     def deconstruct(self) -> tuple[str, list[Any], dict[str, Any]]:
         """What the migration writer would need to write this operation."""
-        arguments = {"table": self.table, "grants": self.grants, "tenant_column": self.tenant_column, "rows": self.rows}
+        arguments: dict[str, Any] = {
+            "table": self.table,
+            "grants": self.grants,
+            "tenant_column": self.tenant_column,
+            "rows": self.rows,
+        }
         arguments["updates"] = self.updates
         return self.__class__.__qualname__, [], arguments
 
@@ -55,14 +60,22 @@ class SharedTable(Operation):
         """Grants are not part of Django's model state."""
 
     def database_forwards(
-        self, app_label: str, schema_editor: BaseDatabaseSchemaEditor, from_state: ProjectState, to_state: ProjectState
+        self,
+        app_label: str,
+        schema_editor: BaseDatabaseSchemaEditor,
+        from_state: ProjectState,
+        to_state: ProjectState,
     ) -> None:
         """Send the statements; runs as the owner."""
         for statement in self.statements(str(schema_editor.connection.settings_dict["NAME"])):
             schema_editor.execute(statement)
 
     def database_backwards(
-        self, app_label: str, schema_editor: BaseDatabaseSchemaEditor, from_state: ProjectState, to_state: ProjectState
+        self,
+        app_label: str,
+        schema_editor: BaseDatabaseSchemaEditor,
+        from_state: ProjectState,
+        to_state: ProjectState,
     ) -> None:
         """Take the grants and policies away again."""
         database = str(schema_editor.connection.settings_dict["NAME"])
@@ -74,7 +87,10 @@ class SharedTable(Operation):
 
     def statements(self, database: str) -> list[str]:
         """The SQL for ``database``: one GRANT per role, and one policy per role where rows belong to tenants."""
-        statements = [f'GRANT {self.grants[role]} ON "{self.table}" TO "{role_name(database, role)}"' for role in self.grants]
+        statements = [
+            f'GRANT {self.grants[role]} ON "{self.table}" TO "{role_name(database, role)}"'
+            for role in self.grants
+        ]
         if self.tenant_column is None and not self.rows:
             return statements
         statements.append(f'ALTER TABLE "{self.table}" ENABLE ROW LEVEL SECURITY')

@@ -58,7 +58,9 @@ class AppError(Exception):
     template: ClassVar[str] = "{detail}"
     retryable: ClassVar[bool] = False
 
-    def __init__(self, *, errors: list[FieldError] | None = None, retry_after_seconds: int | None = None, **fields: Any) -> None:
+    def __init__(
+        self, *, errors: list[FieldError] | None = None, retry_after_seconds: int | None = None, **fields: Any
+    ) -> None:
         self.fields = fields
         self.errors = errors or []
         self.retry_after_seconds = retry_after_seconds

@@ -73,7 +73,9 @@ class ProblemMiddleware:
         plain = not response.headers.get("Content-Type", "").startswith("application/")
         if response.status_code >= 400 and plain and problems.wants_json(request):
             status = response.status_code
-            detail = getattr(response, "reason_phrase", "") or problems.FRAMEWORK.get(status, ("", "Error"))[1]
+            detail = (
+                getattr(response, "reason_phrase", "") or problems.FRAMEWORK.get(status, ("", "Error"))[1]
+            )
             return problems.response(problems.of_status(status, detail))
         return response
 
@@ -83,8 +85,10 @@ class ProblemMiddleware:
             return answer(request, exception)
         if isinstance(exception, (OperationalError, InterfaceError)):
             structlog.get_logger(__name__).error("database_unavailable", error=str(exception))
-            return unavailable(request)
-        if isinstance(exception, (Http404, SuspiciousOperation, RequestDataTooBig)) or not problems.wants_json(request):
+            return unavailable()
+        if isinstance(
+            exception, (Http404, SuspiciousOperation, RequestDataTooBig)
+        ) or not problems.wants_json(request):
             return None
         structlog.get_logger(__name__).exception("request_crashed")
         return problems.response(problems.of_status(500, "The failure is logged under the request id."))
@@ -120,7 +124,9 @@ def answer(request: HttpRequest, error: AppError) -> HttpResponse:
     return page
 
 
-def unavailable(request: HttpRequest) -> HttpResponse:
+def unavailable() -> HttpResponse:
     """The database is away: say so and when to come back."""
-    body = problems.of_status(503, "The database does not answer. Nothing was changed; try again in a few seconds.")
+    body = problems.of_status(
+        503, "The database does not answer. Nothing was changed; try again in a few seconds."
+    )
     return problems.response(body, 5)

@@ -50,7 +50,13 @@ FRAMEWORK = {
 
 
 def document(
-    *, status: int, code: str, title: str, detail: str, errors: list[FieldError] | None = None, retryable: bool = False
+    *,
+    status: int,
+    code: str,
+    title: str,
+    detail: str,
+    errors: list[FieldError] | None = None,
+    retryable: bool = False,
 ) -> dict[str, Any]:
     """The members of a problem document."""
     body: dict[str, Any] = {
@@ -70,9 +76,18 @@ def document(
 def of_error(error: AppError) -> dict[str, Any]:
     """The problem document of one of our own errors; its extra members are the error's plain fields."""
     body = document(
-        status=STATUS[error.kind], code=error.code, title=error.title, detail=error.detail, errors=error.errors, retryable=error.retryable
+        status=STATUS[error.kind],
+        code=error.code,
+        title=error.title,
+        detail=error.detail,
+        errors=error.errors,
+        retryable=error.retryable,
     )
-    extra = {name: value for name, value in error.fields.items() if isinstance(value, (str, int, float, bool, list)) and name not in body}
+    extra = {
+        name: value
+        for name, value in error.fields.items()
+        if isinstance(value, (str, int, float, bool, list)) and name not in body
+    }
     return {**body, **extra}
 
 
@@ -97,7 +112,7 @@ def of_app_error(error: AppError) -> JsonResponse:
     return response(of_error(error), error.retry_after_seconds)
 
 
-def exception_handler(exception: Exception, context: dict[str, Any]) -> Response | None:
+def exception_handler(exception: Exception, _context: dict[str, Any]) -> Response | None:
     """DRF's hook: our errors and the framework's, in one shape. None lets a crash reach Django's 500."""
     if isinstance(exception, AppError):
         return _drf(of_error(exception), exception.retry_after_seconds)
@@ -125,16 +140,30 @@ def _drf(body: dict[str, Any], retry_after_seconds: int | None = None) -> Respon
 
 
 def _detail(exception: drf.APIException) -> str:
-    return str(exception.detail) if not isinstance(exception.detail, (list, dict)) else "The request is not valid."
+    return (
+        str(exception.detail)
+        if not isinstance(exception.detail, (list, dict))
+        else "The request is not valid."
+    )
 
 
 def _field_errors(detail: Any, pointer: str) -> list[FieldError]:
     if isinstance(detail, dict):
-        return [error for name, value in detail.items() for error in _field_errors(value, f"{pointer}/{name}")]
+        return [
+            error for name, value in detail.items() for error in _field_errors(value, f"{pointer}/{name}")
+        ]
     if isinstance(detail, list) and any(isinstance(item, (dict, list)) for item in detail):
-        return [error for index, value in enumerate(detail) if value for error in _field_errors(value, f"{pointer}/{index}")]
+        return [
+            error
+            for index, value in enumerate(detail)
+            if value
+            for error in _field_errors(value, f"{pointer}/{index}")
+        ]
     items = detail if isinstance(detail, list) else [detail]
-    return [FieldError(code=str(getattr(item, "code", "invalid")), detail=str(item), pointer=pointer or "/") for item in items]
+    return [
+        FieldError(code=str(getattr(item, "code", "invalid")), detail=str(item), pointer=pointer or "/")
+        for item in items
+    ]
 
 
 def wants_json(request: HttpRequest) -> bool:

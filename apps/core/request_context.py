@@ -32,7 +32,8 @@ class RequestContext:
     user_agent: str = ""
 
 
-_variable: contextvars.ContextVar[RequestContext] = contextvars.ContextVar("almanac_request", default=RequestContext())
+NOTHING = RequestContext()
+_variable: contextvars.ContextVar[RequestContext] = contextvars.ContextVar("almanac_request", default=NOTHING)
 
 
 def current() -> RequestContext:

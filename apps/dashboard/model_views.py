@@ -28,7 +28,7 @@ PAGE = 50
 def model_list(request: HttpRequest) -> HttpResponse:
     """All models with what serves."""
     page = Paginator(queries.list_models(), PAGE).get_page(request.GET.get("page"))
-    page.object_list = [_row(model) for model in page.object_list]  # type: ignore[assignment]
+    page.object_list = [_row(model) for model in page.object_list]  # type: ignore[misc] # rows of the page, as the template wants them
     return render(request, "registry/list.html", {"page": page})
 
 

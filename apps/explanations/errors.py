@@ -11,4 +11,6 @@ class NoSuchPoint(AppError):
     kind = Kind.UNPROCESSABLE
     code = "no_such_point"
     title = "The forecast has no such point"
-    template = "The forecast {forecast_id} has no step {step} of series {series_id!r}; it has {horizon} steps."
+    template = (
+        "The forecast {forecast_id} has no step {step} of series {series_id!r}; it has {horizon} steps."
+    )

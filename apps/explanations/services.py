@@ -28,8 +28,14 @@ def request(*, forecast_id: uuid.UUID, series_id: str, step: int) -> Explanation
     """
     answer = forecasts.get_forecast(forecast_id=forecast_id)
     if series_id not in {each.series_id for each in answer.series} or not 1 <= step <= answer.query.horizon:
-        raise NoSuchPoint(forecast_id=answer.public_id, series_id=series_id[:80], step=step, horizon=answer.query.horizon)
-    earlier = queries.list_explanations(forecast_id=forecast_id).filter(series_id=series_id, step=step, result__isnull=False).first()
+        raise NoSuchPoint(
+            forecast_id=answer.public_id, series_id=series_id[:80], step=step, horizon=answer.query.horizon
+        )
+    earlier = (
+        queries.list_explanations(forecast_id=forecast_id)
+        .filter(series_id=series_id, step=step, result__isnull=False)
+        .first()
+    )
     return earlier or _queue(forecast_id, series_id, step)
 
 
@@ -44,8 +50,12 @@ def perform(*, explanation_id: uuid.UUID, progress: Progress) -> Explanation:
     bundle = storage.read_content(scope.current_tenant(), version.bundle_path, version.bundle_sha256)
     progress("Attributing the forecast", 40)
     try:
-        future = {name: values for name, values in answer.query.future.items() if name == explanation.series_id}
-        found = explain.explain(bundle, explanation.series_id, explanation.step, version.seed, future, answer.query.horizon)
+        future = {
+            name: values for name, values in answer.query.future.items() if name == explanation.series_id
+        }
+        found = explain.explain(
+            bundle, explanation.series_id, explanation.step, version.seed, future, answer.query.horizon
+        )
     except EngineError as error:
         raise EngineFailure(error) from error
     with transaction.atomic():

@@ -56,7 +56,13 @@ def rows_of(forecast_id: uuid.UUID) -> list[dict[str, Any]]:
     found = list(queries.list_explanations(forecast_id=forecast_id)[:20])
     states = dict(jobs.list_jobs().filter(id__in=[each.job_id for each in found]).values_list("id", "state"))
     return [
-        {"public_id": each.public_id, "series_id": each.series_id, "step": each.step, "state": states.get(each.job_id, "")} for each in found
+        {
+            "public_id": each.public_id,
+            "series_id": each.series_id,
+            "step": each.step,
+            "state": states.get(each.job_id, ""),
+        }
+        for each in found
     ]
 
 

@@ -7,9 +7,9 @@ from typing import Any
 from apps.core import scope
 from apps.engine.serving import LoadedBundle
 from apps.forecasts import runtime
+from apps.forecasts.services import predict_again
 from apps.forecasts.serving import predictor
 from apps.forecasts.serving.contracts import ForecastQuery, SeriesForecast
-from apps.forecasts.services import predict_again
 from apps.registry.models import ModelVersion
 
 # More series than a person looks through; the page says that it shows the first.
@@ -19,13 +19,17 @@ MOST_SERIES = 50
 def of_version(version: ModelVersion) -> dict[str, Any]:
     """What the model forecasts for its own series over its whole horizon; shown, not billed."""
     bundle = runtime.bundle_of(key=scope.current_tenant(), version=version)
-    query = ForecastQuery(horizon=version.horizon_max, levels=tuple(version.levels), series=bundle.meta.series_ids[:MOST_SERIES])
+    query = ForecastQuery(
+        horizon=version.horizon_max, levels=tuple(version.levels), series=bundle.meta.series_ids[:MOST_SERIES]
+    )
     return _chart(version, bundle, predict_again(version, query))
 
 
 def of_series(version: ModelVersion, series: list[SeriesForecast]) -> dict[str, Any]:
     """The chart of a forecast that was made."""
-    return _chart(version, runtime.bundle_of(key=scope.current_tenant(), version=version), series[:MOST_SERIES])
+    return _chart(
+        version, runtime.bundle_of(key=scope.current_tenant(), version=version), series[:MOST_SERIES]
+    )
 
 
 def series_ids(version: ModelVersion) -> tuple[str, ...]:
@@ -44,7 +48,10 @@ def _chart(version: ModelVersion, bundle: LoadedBundle, series: list[SeriesForec
 
 
 def _series(bundle: LoadedBundle, each: SeriesForecast) -> dict[str, Any]:
-    bands = [{"level": band.level, "lo": band.lo, "hi": band.hi, "calibrated": band.calibrated} for band in each.bands]
+    bands = [
+        {"level": band.level, "lo": band.lo, "hi": band.hi, "calibrated": band.calibrated}
+        for band in each.bands
+    ]
     return {
         "id": each.series_id,
         "history": predictor.history(bundle, each.series_id),

@@ -38,7 +38,9 @@ class ExplainForm(forms.Form):
     """Which point of a forecast to take apart."""
 
     series_id = forms.ChoiceField(label="Series")
-    step = forms.IntegerField(min_value=1, initial=1, label="Step", help_text="1 is the first step after the data.")
+    step = forms.IntegerField(
+        min_value=1, initial=1, label="Step", help_text="1 is the first step after the data."
+    )
 
     def __init__(self, *args: object, series: Sequence[str], horizon: int, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)  # type: ignore[arg-type]
@@ -46,5 +48,3 @@ class ExplainForm(forms.Form):
         assert isinstance(choice, forms.ChoiceField)
         choice.choices = [(each, each) for each in series]
         step.widget.attrs["max"] = horizon
-
-

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from apps.core.csv import safe_cell
 from apps.core.errors import NotFound
 from apps.core.ids import public_id
-from apps.forecasts.serving.contracts import ForecastQuery
 from apps.forecasts.services import KIND, Answer, predict_again
+from apps.forecasts.serving.contracts import ForecastQuery
 from apps.registry import queries as registry
 from apps.usage import queries as usage
 
@@ -34,7 +34,14 @@ def get_forecast(*, forecast_id: uuid.UUID) -> Answer:
     version = registry.get_version(version_id=uuid.UUID(event.receipt["model_version_id"]))
     query = query_of(event.receipt)
     made_at = event.occurred_at.isoformat().replace("+00:00", "Z")
-    return Answer(id=event.id, version=version, query=query, series=predict_again(version, query), points=event.quantity, made_at=made_at)
+    return Answer(
+        id=event.id,
+        version=version,
+        query=query,
+        series=predict_again(version, query),
+        points=event.quantity,
+        made_at=made_at,
+    )
 
 
 def query_of(receipt: dict[str, Any]) -> ForecastQuery:

@@ -55,7 +55,10 @@ class Answer:
             "model_version": self.version.number,
             "horizon": self.query.horizon,
             "levels": list(self.query.levels),
-            "series": [{"series_id": each.series_id, "flags": each.flags, "forecast": each.rows()} for each in self.series],
+            "series": [
+                {"series_id": each.series_id, "flags": each.flags, "forecast": each.rows()}
+                for each in self.series
+            ],
             "meta": self._meta(),
         }
 
@@ -71,7 +74,9 @@ class Answer:
             "frequency": self.version.frequency,
             "calibrated": calibrated,
             "units": {KIND: self.points},
-            "warnings": ["Nothing beat the seasonal naive in the backtest, so the naive serves."] if self.version.is_naive else [],
+            "warnings": ["Nothing beat the seasonal naive in the backtest, so the naive serves."]
+            if self.version.is_naive
+            else [],
         }
 
 

@@ -19,8 +19,8 @@ from apps.core.errors import AppError
 from apps.core.ids import parse_public_id, public_id
 from apps.forecasts import charts, curl, panels, queries, services
 from apps.forecasts.forms import ExplainForm, ForecastForm
-from apps.forecasts.serving.contracts import ForecastQuery
 from apps.forecasts.services import Answer, Caller
+from apps.forecasts.serving.contracts import ForecastQuery
 from apps.registry import queries as registry
 from apps.usage import queries as usage
 
@@ -34,7 +34,7 @@ def forecast_list(request: HttpRequest) -> HttpResponse:
     """Every answer that was given, newest first."""
     page = Paginator(queries.list_forecasts(), PAGE).get_page(request.GET.get("page"))
     sources = _sources([*page.object_list])
-    page.object_list = [_row(event, sources[event.id]) for event in page.object_list]  # type: ignore[assignment]
+    page.object_list = [_row(event, sources[event.id]) for event in page.object_list]  # type: ignore[misc] # rows of the page, as the template wants them
     return render(request, "forecasts/list.html", {"page": page})
 
 
@@ -48,7 +48,9 @@ def create(request: HttpRequest, name: str) -> HttpResponse:
     if not form.is_valid():
         messages.error(request, " ".join(str(error) for errors in form.errors.values() for error in errors))
         return redirect("registry:detail", name=name)
-    query = ForecastQuery(horizon=form.cleaned_data["horizon"], levels=tuple(version.levels), series=form.series_ids())
+    query = ForecastQuery(
+        horizon=form.cleaned_data["horizon"], levels=tuple(version.levels), series=form.series_ids()
+    )
     limit = usage.get_quota().limit
     try:
         answer = services.forecast(model=name, query=query, caller=Caller(limit=limit, user_id=page.user.id))
@@ -104,7 +106,9 @@ def _sources(events: list[Any]) -> dict[uuid.UUID, str]:
     people = accounts.emails_of(user_ids={event.user_id for event in events if event.user_id})
     keys = {key.id: key.name for key in api_keys.list_keys()}
     return {
-        event.id: people.get(event.user_id, "a former member") if event.user_id else f"API key {keys.get(event.key_id, '')}".strip()
+        event.id: people.get(event.user_id, "a former member")
+        if event.user_id
+        else f"API key {keys.get(event.key_id, '')}".strip()
         for event in events
     }
 

@@ -64,8 +64,12 @@ def dispatch() -> int:
     from apps.jobs.tasks import run
 
     chosen = _choose()
-    for job_id, queue in chosen:
-        run.apply_async(args=[str(job_id)], queue=queue)
+    try:
+        for job_id, queue in chosen:
+            run.apply_async(args=(str(job_id),), queue=queue)
+    except OperationalError:
+        _take_back([job_id for job_id, _queue in chosen])
+        raise
     return len(chosen)
 
 
@@ -75,6 +79,14 @@ def dispatch_quietly() -> None:
         dispatch()
     except OperationalError as error:
         log.warning("job_not_announced", error=str(error))
+
+
+def _take_back(job_ids: list[uuid.UUID]) -> None:
+    # Announced twice is harmless, not announced means waiting: the next sweep announces all of them.
+    with system_scope(SystemRole.DISPATCHER), connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE jobs_job SET dispatched_at = NULL WHERE id = ANY(%s) AND state = 'queued'", [job_ids]
+        )
 
 
 def _choose() -> list[tuple[uuid.UUID, str]]:

@@ -61,7 +61,11 @@ class Job(models.Model):
         ordering = ("-created_at", "-id")
         indexes = (
             models.Index(fields=("tenant_id", "-created_at"), name="jobs_by_tenant"),
-            models.Index(fields=("state", "created_at"), name="jobs_open", condition=models.Q(state__in=("queued", "running"))),
+            models.Index(
+                fields=("state", "created_at"),
+                name="jobs_open",
+                condition=models.Q(state__in=("queued", "running")),
+            ),
         )
 
     def __str__(self) -> str:

@@ -37,14 +37,18 @@ def run(*, job_id: uuid.UUID) -> None:
     if job is None:
         log.info("job_not_leased", job=str(job_id))
         return
-    with structlog.contextvars.bound_contextvars(job=job.public_id, kind=job.kind, attempt=job.attempt, request_id=job.request_id):
+    with structlog.contextvars.bound_contextvars(
+        job=job.public_id, kind=job.kind, attempt=job.attempt, request_id=job.request_id
+    ):
         log.info("job_started")
         _finish(job, _outcome(job))
         dispatch.dispatch_quietly()
 
 
 def _lease(job_id: uuid.UUID) -> Job | None:
-    free = Q(state=JobState.QUEUED, cancel_requested_at=None) | Q(state=JobState.RUNNING, lease_until__lt=Now())
+    free = Q(state=JobState.QUEUED, cancel_requested_at=None) | Q(
+        state=JobState.RUNNING, lease_until__lt=Now()
+    )
     with system_scope(SystemRole.DISPATCHER):
         leased = Job.objects.filter(free, id=job_id, attempt__lt=F("max_attempts")).update(
             state=JobState.RUNNING,
@@ -73,7 +77,7 @@ def _outcome(job: Job) -> dict[str, Any]:
     except LeaseLost:
         log.warning("job_lease_lost")
         return {}
-    except Exception as error:  # noqa: BLE001 - the edge of the worker: whatever a handler raises is retried, then told
+    except Exception as error:
         log.exception("job_crashed")
         return _retry_or_fail(job, error)
 
@@ -95,13 +99,25 @@ def _tenant(job: Job) -> Tenant:
 
 
 def _failed(code: str, title: str, detail: str) -> dict[str, Any]:
-    return {"state": JobState.FAILED, "error": {"code": code, "title": title, "detail": detail}, "stage": "Failed"}
+    return {
+        "state": JobState.FAILED,
+        "error": {"code": code, "title": title, "detail": detail},
+        "stage": "Failed",
+    }
 
 
 def _retry_or_fail(job: Job, error: Exception) -> dict[str, Any]:
     if job.attempt < job.max_attempts:
-        return {"state": JobState.QUEUED, "dispatched_at": None, "stage": f"Failed at attempt {job.attempt}; waiting to be tried again"}
-    return _failed("job_crashed", "The work failed unexpectedly", f"{type(error).__name__}: {str(error)[:300]}. Tried {job.attempt} times.")
+        return {
+            "state": JobState.QUEUED,
+            "dispatched_at": None,
+            "stage": f"Failed at attempt {job.attempt}; waiting to be tried again",
+        }
+    return _failed(
+        "job_crashed",
+        "The work failed unexpectedly",
+        f"{type(error).__name__}: {str(error)[:300]}. Tried {job.attempt} times.",
+    )
 
 
 def _finish(job: Job, columns: dict[str, Any]) -> None:
@@ -110,7 +126,9 @@ def _finish(job: Job, columns: dict[str, Any]) -> None:
     if columns["state"] != JobState.QUEUED:
         columns = {**columns, "finished_at": Now()}
     with system_scope(SystemRole.DISPATCHER):
-        written = Job.objects.filter(id=job.id, fencing_token=job.fencing_token, state=JobState.RUNNING).update(lease_until=None, **columns)
+        written = Job.objects.filter(
+            id=job.id, fencing_token=job.fencing_token, state=JobState.RUNNING
+        ).update(lease_until=None, **columns)
     log.info("job_ended", state=str(columns["state"]), written=bool(written))
 
 
@@ -149,5 +167,7 @@ def _renew(job: Job) -> bool:
     with system_scope(SystemRole.DISPATCHER):
         if mine.filter(cancel_requested_at=None).update(lease_until=Now() + LEASE):
             return True
-        mine.exclude(cancel_requested_at=None).update(state=JobState.CANCELLED, finished_at=Now(), lease_until=None, stage="Cancelled")
+        mine.exclude(cancel_requested_at=None).update(
+            state=JobState.CANCELLED, finished_at=Now(), lease_until=None, stage="Cancelled"
+        )
         return False

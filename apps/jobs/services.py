@@ -16,7 +16,9 @@ from apps.jobs.models import Job, JobState
 Queue = Literal["training", "interactive", "default"]
 
 
-def enqueue(*, kind: str, payload: dict[str, Any], queue: Queue = "default", title: str = "", max_attempts: int = 3) -> Job:
+def enqueue(
+    *, kind: str, payload: dict[str, Any], queue: Queue = "default", title: str = "", max_attempts: int = 3
+) -> Job:
     """Queue work for the tenant in scope, in the caller's transaction; a worker gets it once that commits.
 
     ``payload`` is JSON and holds ids and options, never data.

@@ -40,7 +40,9 @@ class Registered:
 def upgrade() -> None:
     """Make or upgrade MLflow's tables; run once before the workers start."""
     _harden()
-    from mlflow.store.db import utils
+    from mlflow.store.db import utils as untyped
+
+    utils: Any = untyped
 
     engine = utils.create_sqlalchemy_engine_with_retry(settings.MLFLOW_TRACKING_URI)
     with contextlib.closing(engine.connect()):
@@ -82,7 +84,11 @@ def _client() -> MlflowClient:
 def _run(client: MlflowClient, key: TenantKey, trained: Trained) -> Run:
     experiment = _experiment(client, key)
     found = client.search_runs([experiment], f"tags.`{JOB_TAG}` = '{trained.job_id}'", max_results=1)
-    run = found[0] if found else client.create_run(experiment, tags={JOB_TAG: str(trained.job_id)}, run_name=trained.model_name)
+    run = (
+        found[0]
+        if found
+        else client.create_run(experiment, tags={JOB_TAG: str(trained.job_id)}, run_name=trained.model_name)
+    )
     if run.info.status != "FINISHED":
         _describe(client, run.info.run_id, trained)
     return run
@@ -100,9 +106,16 @@ def _experiment(client: MlflowClient, key: TenantKey) -> str:
 def _describe(client: MlflowClient, run_id: str, trained: Trained) -> None:
     from mlflow.entities import Metric, Param
 
-    params = {"algorithm": trained.algorithm, "seed": trained.seed, "dataset_version": trained.dataset_version_id, **trained.params}
+    params = {
+        "algorithm": trained.algorithm,
+        "seed": trained.seed,
+        "dataset_version": trained.dataset_version_id,
+        **trained.params,
+    }
     metrics = [Metric(name, value, 0, 0) for name, value in _metrics(trained)]
-    client.log_batch(run_id, metrics=metrics, params=[Param(name, str(value)[:500]) for name, value in params.items()])
+    client.log_batch(
+        run_id, metrics=metrics, params=[Param(name, str(value)[:500]) for name, value in params.items()]
+    )
     client.log_dict(run_id, {"leaderboard": trained.leaderboard, "notes": trained.notes}, "leaderboard.json")
 
 
@@ -119,13 +132,19 @@ def _version(client: MlflowClient, name: str, run: Run, sha256: str, bundle: Pat
     from mlflow.exceptions import MlflowException
 
     run_id = run.info.run_id
-    with contextlib.suppress(MlflowException):  # it exists: MLflow has no 'create if absent', and the next call tells
+    with contextlib.suppress(
+        MlflowException
+    ):  # it exists: MLflow has no 'create if absent', and the next call tells
         client.create_registered_model(name)
-    found = [version for version in client.search_model_versions(f"name = '{name}'") if version.run_id == run_id]
+    found = [
+        version for version in client.search_model_versions(f"name = '{name}'") if version.run_id == run_id
+    ]
     if found:
         return str(found[0].version)
     client.log_artifact(run_id, str(bundle), "bundle")
     source = f"{run.info.artifact_uri}/bundle/{bundle.name}"
-    made = client.create_model_version(name, source, run_id, tags={JOB_TAG: run.data.tags.get(JOB_TAG, ""), "sha256": sha256})
+    made = client.create_model_version(
+        name, source, run_id, tags={JOB_TAG: run.data.tags.get(JOB_TAG, ""), "sha256": sha256}
+    )
     client.set_terminated(run_id)
     return str(made.version)

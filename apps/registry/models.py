@@ -15,7 +15,9 @@ class Model(models.Model):
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     name = models.SlugField(max_length=80, unique=True)
     dataset = models.ForeignKey("datasets.Dataset", on_delete=models.PROTECT, related_name="+")
-    champion = models.ForeignKey("registry.ModelVersion", on_delete=models.SET_NULL, null=True, related_name="+")
+    champion = models.ForeignKey(
+        "registry.ModelVersion", on_delete=models.SET_NULL, null=True, related_name="+"
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     objects: ClassVar[models.Manager[Model]]

@@ -13,7 +13,11 @@ from apps.registry.models import Model, ModelVersion
 
 def list_models() -> QuerySet[Model]:
     """All models with champion and data set, by name."""
-    return Model.objects.select_related("champion", "dataset").annotate(version_count=Count("versions")).order_by("name")
+    return (
+        Model.objects.select_related("champion", "dataset")
+        .annotate(version_count=Count("versions"))
+        .order_by("name")
+    )
 
 
 def get_model(*, name: str) -> Model:
@@ -26,7 +30,11 @@ def get_model(*, name: str) -> Model:
 
 def find_champion(*, name: str) -> ModelVersion | None:
     """The version that answers for ``name``, with its model and data set version: one statement."""
-    return ModelVersion.objects.select_related("model", "dataset_version").filter(model__name=name, model__champion_id=F("id")).first()
+    return (
+        ModelVersion.objects.select_related("model", "dataset_version")
+        .filter(model__name=name, model__champion_id=F("id"))
+        .first()
+    )
 
 
 def get_champion(*, name: str) -> ModelVersion:

@@ -53,7 +53,9 @@ def publish(*, trained: Trained, progress: Progress) -> ModelVersion:
         return earlier
     key = scope.current_tenant()
     sha256, path = storage.write_content(key, BUNDLES, trained.bundle, SUFFIX)
-    mirrored = mlflow_store.register(key=key, trained=trained, sha256=sha256, bundle=storage.tenant_path(key, path))
+    mirrored = mlflow_store.register(
+        key=key, trained=trained, sha256=sha256, bundle=storage.tenant_path(key, path)
+    )
     with transaction.atomic():
         progress.hold()
         version = _insert(trained, sha256, path, mirrored)
@@ -69,8 +71,12 @@ def publish(*, trained: Trained, progress: Progress) -> ModelVersion:
 
 
 def _insert(trained: Trained, sha256: str, path: str, mirrored: mlflow_store.Registered) -> ModelVersion:
-    model, _created = Model.objects.get_or_create(name=trained.model_name, defaults={"dataset_id": trained.dataset_id})
-    Model.objects.select_for_update().get(id=model.id)  # two trainings of one model: numbers are given one after the other
+    model, _created = Model.objects.get_or_create(
+        name=trained.model_name, defaults={"dataset_id": trained.dataset_id}
+    )
+    Model.objects.select_for_update().get(
+        id=model.id
+    )  # two trainings of one model: numbers are given one after the other
     newest = queries.list_versions(model=model).first()
     return ModelVersion.objects.create(
         model=model,

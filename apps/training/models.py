@@ -23,7 +23,9 @@ class TrainingRun(models.Model):
     notes = models.JSONField(default=list)
     coverage = models.JSONField(default=dict)
     selected = models.CharField(max_length=60, blank=True)
-    model_version = models.ForeignKey("registry.ModelVersion", on_delete=models.SET_NULL, null=True, related_name="+")
+    model_version = models.ForeignKey(
+        "registry.ModelVersion", on_delete=models.SET_NULL, null=True, related_name="+"
+    )
     created_by = models.CharField(max_length=254, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
     finished_at = models.DateTimeField(null=True)

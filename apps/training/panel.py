@@ -19,7 +19,10 @@ RUNS = 10
 def dataset_panel(request: HttpRequest, dataset: Dataset, version: DatasetVersion) -> dict[str, Any]:
     """Context for ``datasets/detail.html``."""
     can_train = "models:train" in request.permissions  # type: ignore[attr-defined]
-    initial = {"horizon": default_horizon(season_length=version.season_length or 1), "model_name": dataset.slug}
+    initial = {
+        "horizon": default_horizon(season_length=version.season_length or 1),
+        "model_name": dataset.slug,
+    }
     models = registry.list_models().filter(dataset_id=dataset.id, champion__isnull=False)
     return {
         "can_train": can_train,
@@ -34,6 +37,11 @@ def runs(dataset: Dataset) -> list[dict[str, Any]]:
     latest = list(queries.list_runs(dataset_id=dataset.id)[:RUNS])
     states = dict(jobs.list_jobs().filter(id__in=[run.job_id for run in latest]).values_list("id", "state"))
     return [
-        {"public_id": run.public_id, "model_name": run.model_name, "state": states.get(run.job_id, ""), "created_at": run.created_at}
+        {
+            "public_id": run.public_id,
+            "model_name": run.model_name,
+            "state": states.get(run.job_id, ""),
+            "created_at": run.created_at,
+        }
         for run in latest
     ]

@@ -13,7 +13,11 @@ from apps.training.models import TrainingRun
 
 def get_run(*, run_id: uuid.UUID) -> TrainingRun:
     """One run with data set and result; raises ``NotFound``."""
-    run = TrainingRun.objects.select_related("dataset", "dataset_version", "model_version").filter(id=run_id).first()
+    run = (
+        TrainingRun.objects.select_related("dataset", "dataset_version", "model_version")
+        .filter(id=run_id)
+        .first()
+    )
     if run is None:
         raise NotFound(what="training run", name=public_id("run", run_id))
     return run
@@ -21,7 +25,9 @@ def get_run(*, run_id: uuid.UUID) -> TrainingRun:
 
 def list_runs(*, dataset_id: uuid.UUID | None = None) -> QuerySet[TrainingRun]:
     """Runs, newest first."""
-    runs = TrainingRun.objects.select_related("dataset", "dataset_version", "model_version").order_by("-created_at", "-id")
+    runs = TrainingRun.objects.select_related("dataset", "dataset_version", "model_version").order_by(
+        "-created_at", "-id"
+    )
     return runs.filter(dataset_id=dataset_id) if dataset_id else runs
 
 

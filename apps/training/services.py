@@ -38,7 +38,14 @@ def default_horizon(*, season_length: int) -> int:
     return HORIZONS.get(season_length, max(6, min(2 * season_length, 96)))
 
 
-def start(*, dataset_slug: str, horizon: int, model_name: str = "", candidates: list[str] | None = None, seed: int = 0) -> TrainingRun:
+def start(
+    *,
+    dataset_slug: str,
+    horizon: int,
+    model_name: str = "",
+    candidates: list[str] | None = None,
+    seed: int = 0,
+) -> TrainingRun:
     """Queue a training of ``dataset_slug``'s newest version.
 
     Raises ``InvalidTraining`` for a horizon or candidate out of range and ``ModelNameTaken``.
@@ -52,12 +59,16 @@ def start(*, dataset_slug: str, horizon: int, model_name: str = "", candidates: 
     if not 1 <= horizon <= MAX_HORIZON:
         raise InvalidTraining(reason=f"The horizon must be between 1 and {MAX_HORIZON} steps, not {horizon}.")
     if unknown:
-        raise InvalidTraining(reason=f"There is no candidate {unknown[0]!r}; there are {', '.join(forecasters.REGISTRY)}.")
+        raise InvalidTraining(
+            reason=f"There is no candidate {unknown[0]!r}; there are {', '.join(forecasters.REGISTRY)}."
+        )
     _check_name(name, dataset.id)
     run_id = new_id()
     spec = {"horizon": horizon, "levels": list(LEVELS), "candidates": candidates, "seed": seed}
     with transaction.atomic():
-        job = jobs.enqueue(kind="training.run", payload={"run_id": str(run_id)}, queue="training", title=f"Train {name}")
+        job = jobs.enqueue(
+            kind="training.run", payload={"run_id": str(run_id)}, queue="training", title=f"Train {name}"
+        )
         run = TrainingRun.objects.create(
             id=run_id,
             dataset=dataset,
@@ -68,7 +79,12 @@ def start(*, dataset_slug: str, horizon: int, model_name: str = "", candidates: 
             seed=seed,
             created_by=request_context.current().actor.label,
         )
-        audit.record(action="training.started", target_type="training_run", target_id=run.public_id, changes={"model": name, **spec})
+        audit.record(
+            action="training.started",
+            target_type="training_run",
+            target_id=run.public_id,
+            changes={"model": name, **spec},
+        )
     return run
 
 
@@ -131,7 +147,10 @@ def _metrics(result: TrainResult) -> dict[str, float]:
     chosen = next(line for line in result.leaderboard if line.selected)
     found = {name: getattr(chosen, name) for name in ("mase", "smape", "rmsse", "wape")}
     found["naive_mase"] = next((line.mase for line in result.leaderboard if line.name == NAIVE), None)
-    return {"beats_naive": result.selected != NAIVE, **{name: value for name, value in found.items() if value is not None}}
+    return {
+        "beats_naive": result.selected != NAIVE,
+        **{name: value for name, value in found.items() if value is not None},
+    }
 
 
 def _note_result(run: TrainingRun, result: TrainResult, version: ModelVersion) -> None:

@@ -18,7 +18,12 @@ HOST = env.text("HOST", "127.0.0.1")
 PORT = env.number("PORT", 8000)
 BASE_DOMAIN = env.text("ALMANAC_BASE_DOMAIN", "localhost")
 SCHEME = env.choice("ALMANAC_SCHEME", "http", ("http", "https"))
-ALLOWED_HOSTS = [f".{BASE_DOMAIN}", "127.0.0.1", "[::1]", *filter(None, env.text("ALMANAC_HOSTS", "").split(","))]
+ALLOWED_HOSTS = [
+    f".{BASE_DOMAIN}",
+    "127.0.0.1",
+    "[::1]",
+    *filter(None, env.text("ALMANAC_HOSTS", "").split(",")),
+]
 SIGNUP = env.choice("SIGNUP", "open", ("open", "invite", "closed"))
 READY_TENANTS = env.number("ALMANAC_READY_TENANTS", 2)
 
@@ -67,7 +72,9 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "apps.accounts.middleware.SessionScopeMiddleware",
 ]
-MIDDLEWARE = [m for m in MIDDLEWARE if not m.startswith(("apps.", "tenants.")) or present(m.rpartition(".")[0])]
+MIDDLEWARE = [
+    m for m in MIDDLEWARE if not m.startswith(("apps.", "tenants.")) or present(m.rpartition(".")[0])
+]
 ROOT_URLCONF = "config.urls_public"
 PUBLIC_URLCONF = "config.urls_public"
 TENANT_URLCONF = "config.urls_tenant"
@@ -105,7 +112,25 @@ SESSION_COOKIE_AGE = 14 * 24 * 3600
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 REDIS_URL = env.text("REDIS_URL")
+
 CELERY_BROKER_URL = env.broker_url(REDIS_URL)
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_SERIALIZER = "json"
+CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_TASK_DEFAULT_QUEUE = "default"
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+# Native libraries keep what they allocated; a fresh child now and then gives it back.
+CELERY_WORKER_MAX_TASKS_PER_CHILD = 200
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_BEAT_SCHEDULE = {
+    "jobs.sweep": {"task": "jobs.sweep", "schedule": 5.0, "options": {"queue": "default", "expires": 5}},
+    "tenants.refill": {
+        "task": "tenants.refill",
+        "schedule": 30.0,
+        "options": {"queue": "default", "expires": 30},
+    },
+}
 MLFLOW_TRACKING_URI = env.text("MLFLOW_TRACKING_URI", "")
 MLFLOW_ARTIFACT_ROOT = env.text("MLFLOW_ARTIFACT_ROOT", str(VAR / "mlflow"))
 

@@ -29,10 +29,13 @@ os.environ.update(
     ALMANAC_LOG_LEVEL="WARNING",
 )
 
-from config.settings._databases import databases
-from config.settings.base import *  # noqa: F403
+from config.settings._databases import databases  # noqa: E402 - reads the environment set above
+from config.settings.base import *  # noqa: E402, F403
 
 DATABASES = databases(pooled=False)
 WHITENOISE_AUTOREFRESH = True  # no collected static files to scan at start
 # Argon2 costs 0.16 s by design; the tests of passwords ask for it by name.
-PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher", "django.contrib.auth.hashers.Argon2PasswordHasher"]
+PASSWORD_HASHERS = [
+    "django.contrib.auth.hashers.MD5PasswordHasher",
+    "django.contrib.auth.hashers.Argon2PasswordHasher",
+]

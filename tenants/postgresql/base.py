@@ -20,11 +20,13 @@ from tenants.postgresql.cursors import ScopedCursor, ScopedServerSideCursor
 from tenants.postgresql.scoping import ScopeError, prefix
 
 
-class DatabaseWrapper(django_tenants.DatabaseWrapper):
+class DatabaseWrapper(django_tenants.DatabaseWrapper):  # type: ignore[misc] # the library has no types
     """django-tenants' wrapper with its session-level ``SET search_path`` replaced by the transaction's scope."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        self._pinned: tuple[Any, Scope] | None = None  # the program's open transaction, and the scope it began with
+        self._pinned: tuple[Any, Scope] | None = (
+            None  # the program's open transaction, and the scope it began with
+        )
         self._sent: Scope | None = None  # the scope that PostgreSQL has for the open transaction
         self._unscoped = False
         super().__init__(*args, **kwargs)
@@ -46,7 +48,9 @@ class DatabaseWrapper(django_tenants.DatabaseWrapper):
             if self._pinned is None or self._pinned[0] is not block:
                 self._pinned = (block, wanted)
             if self._pinned[1] != wanted:
-                raise ScopeError(f"the transaction belongs to {self._pinned[1]}, the code now runs for {wanted}")
+                raise ScopeError(
+                    f"the transaction belongs to {self._pinned[1]}, the code now runs for {wanted}"
+                )
         return None if self._sent == wanted else prefix(wanted, database)
 
     def prefix_was_sent(self) -> None:
@@ -70,8 +74,11 @@ class DatabaseWrapper(django_tenants.DatabaseWrapper):
 
     def create_cursor(self, name: str | None = None) -> Any:
         """A scoped cursor; a named one is server-side."""
+        cursor: ScopedCursor | ScopedServerSideCursor
         if name:
-            cursor = ScopedServerSideCursor(self.connection, name=name, scrollable=False, withhold=self.connection.autocommit)
+            cursor = ScopedServerSideCursor(
+                self.connection, name=name, scrollable=False, withhold=self.connection.autocommit
+            )
         else:
             cursor = ScopedCursor(self.connection)
         cursor.scoping = self
@@ -84,7 +91,7 @@ class DatabaseWrapper(django_tenants.DatabaseWrapper):
 
     def _cursor(self, name: str | None = None) -> Any:
         # Past django-tenants' own _cursor, which would send SET search_path for the session.
-        return postgresql.DatabaseWrapper._cursor(self, name)
+        return postgresql.DatabaseWrapper._cursor(self, name)  # type: ignore[attr-defined]
 
     def _in_program_transaction(self) -> bool:
         return any(not block._from_testcase for block in self.atomic_blocks)

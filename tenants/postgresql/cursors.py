@@ -12,8 +12,12 @@ from psycopg import sql
 if TYPE_CHECKING:
     from tenants.postgresql.base import DatabaseWrapper
 
+# The stubs do not know that these are psycopg's cursors underneath.
+_ClientCursor: Any = postgresql.Cursor
+_ServerSideCursor: Any = postgresql.ServerSideCursor
 
-class ScopedCursor(postgresql.Cursor):  # type: ignore[name-defined, misc, unused-ignore]
+
+class ScopedCursor(_ClientCursor):  # type: ignore[misc]
     """A client-side cursor; ``scoping`` is the wrapper that made it."""
 
     scoping: DatabaseWrapper | None = None
@@ -54,7 +58,7 @@ class ScopedCursor(postgresql.Cursor):  # type: ignore[name-defined, misc, unuse
             yield
 
 
-class ScopedServerSideCursor(postgresql.ServerSideCursor):  # type: ignore[misc, unused-ignore]
+class ScopedServerSideCursor(_ServerSideCursor):  # type: ignore[misc]
     """A named cursor: declared inside the scope, and with hold when no transaction is open."""
 
     scoping: DatabaseWrapper | None = None

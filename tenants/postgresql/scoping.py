@@ -26,6 +26,4 @@ def prefix(scope: Scope, database: str) -> str:
     else:
         assert scope.role is not None
         path, tenant, role = "public", "", role_name(database, scope.role)
-    return (
-        f"SELECT set_config('search_path','{path}',true),set_config('almanac.tenant','{tenant}',true),set_config('role','{role}',true);"
-    )
+    return f"SELECT set_config('search_path','{path}',true),set_config('almanac.tenant','{tenant}',true),set_config('role','{role}',true);"

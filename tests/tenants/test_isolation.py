@@ -17,7 +17,9 @@ from tenants.context import system_scope, tenant_scope
 from tenants.postgresql.scoping import ScopeError
 
 TENANT_TABLES = sorted(
-    model._meta.db_table for model in apps.get_models() if apps.get_app_config(model._meta.app_label).name in settings.TENANT_APPS
+    model._meta.db_table
+    for model in apps.get_models()
+    if apps.get_app_config(model._meta.app_label).name in settings.TENANT_APPS
 )
 
 
@@ -45,7 +47,9 @@ def test_there_are_tenant_tables_to_test() -> None:
 
 
 @pytest.mark.parametrize("table", TENANT_TABLES)
-def test_a_qualified_table_of_another_tenant_is_refused(acme: TenantKey, globex: TenantKey, table: str) -> None:
+def test_a_qualified_table_of_another_tenant_is_refused(
+    acme: TenantKey, globex: TenantKey, table: str
+) -> None:
     with tenant_scope(acme):
         assert not _refused(f'SELECT * FROM "{acme.schema}"."{table}"')
         assert _refused(f'SELECT * FROM "{globex.schema}"."{table}"')
@@ -54,7 +58,9 @@ def test_a_qualified_table_of_another_tenant_is_refused(acme: TenantKey, globex:
 @pytest.mark.parametrize("table", TENANT_TABLES)
 def test_a_wrong_search_path_finds_nothing(acme: TenantKey, globex: TenantKey, table: str) -> None:
     with tenant_scope(acme):
-        assert _refused(f"SELECT set_config('search_path', '{globex.schema}', true); SELECT * FROM \"{table}\"")
+        assert _refused(
+            f"SELECT set_config('search_path', '{globex.schema}', true); SELECT * FROM \"{table}\""
+        )
 
 
 @pytest.mark.parametrize("table", TENANT_TABLES)
@@ -67,14 +73,18 @@ def test_a_forgotten_scope_sees_no_tenant_table(acme: TenantKey, table: str) -> 
 def test_every_shared_table_with_a_tenant_has_row_level_security() -> None:
     tables = _shared_tables_with_a_tenant()
     with connections["owner"].cursor() as cursor:
-        cursor.execute("SELECT relname FROM pg_class WHERE relrowsecurity AND relnamespace = 'public'::regnamespace")
+        cursor.execute(
+            "SELECT relname FROM pg_class WHERE relrowsecurity AND relnamespace = 'public'::regnamespace"
+        )
         secured = {name for (name,) in cursor.fetchall()}
     assert {"tenants_tenant", "jobs_job", "audit_auditevent"} <= {table for table, _ in tables}
     assert {table for table, _ in tables} <= secured
 
 
 @pytest.mark.django_db(databases=["default", "owner"])
-def test_a_tenant_sees_and_writes_no_row_of_another_in_any_shared_table(acme: TenantKey, globex: TenantKey) -> None:
+def test_a_tenant_sees_and_writes_no_row_of_another_in_any_shared_table(
+    acme: TenantKey, globex: TenantKey
+) -> None:
     for table, column in _shared_tables_with_a_tenant():
         with tenant_scope(acme), connection.cursor() as cursor:
             if _refused(f'SELECT 1 FROM "{table}"'):
@@ -84,7 +94,11 @@ def test_a_tenant_sees_and_writes_no_row_of_another_in_any_shared_table(acme: Te
 
 
 def test_a_tenant_cannot_write_a_row_for_another(acme: TenantKey, globex: TenantKey) -> None:
-    with tenant_scope(acme), pytest.raises(ProgrammingError, match="row-level security"), transaction.atomic():
+    with (
+        tenant_scope(acme),
+        pytest.raises(ProgrammingError, match="row-level security"),
+        transaction.atomic(),
+    ):
         Job.objects.create(tenant_id=globex.id, kind="x", queue="default")
 
 
@@ -116,9 +130,13 @@ def test_a_rolled_back_savepoint_does_not_lose_the_scope(acme: TenantKey) -> Non
 
 def test_the_program_is_no_superuser_and_owns_nothing(db: None) -> None:
     with connection.cursor() as cursor:
-        cursor.execute("SELECT session_user, (SELECT rolsuper OR rolbypassrls FROM pg_roles WHERE rolname = session_user)")
+        cursor.execute(
+            "SELECT session_user, (SELECT rolsuper OR rolbypassrls FROM pg_roles WHERE rolname = session_user)"
+        )
         assert cursor.fetchone() == (f"{settings.DATABASE}_app", False)
-        cursor.execute("SELECT count(*) FROM pg_class JOIN pg_roles ON relowner = pg_roles.oid WHERE rolname = session_user")
+        cursor.execute(
+            "SELECT count(*) FROM pg_class JOIN pg_roles ON relowner = pg_roles.oid WHERE rolname = session_user"
+        )
         assert cursor.fetchone() == (0,)
 
 
@@ -154,7 +172,9 @@ def test_eight_threads_of_two_tenants_never_see_the_other(committed: None, poole
     if pooled:
         options["pool"] = {"min_size": 1, "max_size": 2}
     try:
-        threads = [threading.Thread(target=_hammer, args=(keys[number % 2], 300, wrong)) for number in range(8)]
+        threads = [
+            threading.Thread(target=_hammer, args=(keys[number % 2], 300, wrong)) for number in range(8)
+        ]
         for thread in threads:
             thread.start()
         for thread in threads:
@@ -173,7 +193,10 @@ def test_copy_executemany_and_named_cursors_run_inside_the_scope(committed: None
         job = Job.objects.create(tenant_id=key.id, kind="x", queue="default")
         with connection.cursor() as cursor:
             cursor.executemany("UPDATE jobs_job SET stage = %s WHERE id = %s", [("a", job.id), ("b", job.id)])
-        with connection.cursor() as cursor, cursor.copy("COPY (SELECT stage FROM jobs_job) TO STDOUT") as copy:
+        with (
+            connection.cursor() as cursor,
+            cursor.copy("COPY (SELECT stage FROM jobs_job) TO STDOUT") as copy,
+        ):
             assert [bytes(chunk) for chunk in copy] == [b"b\n"]
         assert [row.stage for row in Job.objects.iterator(chunk_size=1)] == ["b"]
         with transaction.atomic():

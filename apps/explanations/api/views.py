@@ -34,7 +34,9 @@ class Explanations(APIView):
         body.is_valid(raise_exception=True)
         asked = body.validated_data
         forecast_id = parse_public_id("fc", asked["forecast"])
-        explanation = services.request(forecast_id=forecast_id, series_id=asked["series_id"], step=asked["step"])
+        explanation = services.request(
+            forecast_id=forecast_id, series_id=asked["series_id"], step=asked["step"]
+        )
         location = f"/v1/explanations/{explanation.public_id}"
         return Response(show(explanation), status=202, headers={"Location": location, "Retry-After": "1"})
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeGuard
 
 from apps.core.errors import FieldError
 from apps.forecasts.errors import InvalidForecast
@@ -18,7 +18,11 @@ def parse(body: Any) -> tuple[str, ForecastQuery]:
     """Model name and query of ``POST /v1/forecasts``; raises ``InvalidForecast`` with every fault found."""
     if not isinstance(body, dict):
         raise _invalid([FieldError("not_an_object", "the body must be a JSON object", pointer="/")])
-    faults = [FieldError("unknown_field", f"{name!r} is not a field; fields are {', '.join(KNOWN)}", f"/{name}") for name in body if name not in KNOWN]
+    faults = [
+        FieldError("unknown_field", f"{name!r} is not a field; fields are {', '.join(KNOWN)}", f"/{name}")
+        for name in body
+        if name not in KNOWN
+    ]
     faults += [fault for check in (_model, _horizon, _levels, _series, _future) for fault in check(body)]
     if faults:
         raise _invalid(faults)
@@ -47,7 +51,13 @@ def _horizon(body: dict[str, Any]) -> list[FieldError]:
     horizon = body.get("horizon")
     if _whole(horizon) and 1 <= horizon <= MAX_HORIZON:
         return []
-    return [FieldError("out_of_range", f"give a whole number of steps from 1 to {MAX_HORIZON}, not {_short(horizon)}", "/horizon")]
+    return [
+        FieldError(
+            "out_of_range",
+            f"give a whole number of steps from 1 to {MAX_HORIZON}, not {_short(horizon)}",
+            "/horizon",
+        )
+    ]
 
 
 def _levels(body: dict[str, Any]) -> list[FieldError]:
@@ -55,7 +65,11 @@ def _levels(body: dict[str, Any]) -> list[FieldError]:
     if not isinstance(levels, list) or len(levels) > 20:
         return [FieldError("not_a_list", "give a list of at most 20 levels, such as [80, 95]", "/levels")]
     faults = [
-        FieldError("out_of_range", f"a level is a whole percent from 1 to 99, not {_short(level)}", f"/levels/{index}")
+        FieldError(
+            "out_of_range",
+            f"a level is a whole percent from 1 to 99, not {_short(level)}",
+            f"/levels/{index}",
+        )
         for index, level in enumerate(levels)
         if not _whole(level) or not 1 <= level <= 99
     ]
@@ -69,8 +83,14 @@ def _series(body: dict[str, Any]) -> list[FieldError]:
     if series is None:
         return []
     if not isinstance(series, list) or not 1 <= len(series) <= MAX_SERIES:
-        return [FieldError("not_a_list", "give a list of series ids, or leave it out for all series", "/series")]
-    faults = [FieldError("not_text", f"a series id is text, not {_short(each)}", f"/series/{i}") for i, each in enumerate(series) if not isinstance(each, str)]
+        return [
+            FieldError("not_a_list", "give a list of series ids, or leave it out for all series", "/series")
+        ]
+    faults = [
+        FieldError("not_text", f"a series id is text, not {_short(each)}", f"/series/{i}")
+        for i, each in enumerate(series)
+        if not isinstance(each, str)
+    ]
     if not faults and len(set(series)) < len(series):
         faults = [FieldError("duplicate", "each series may stand once", "/series")]
     return faults[:20]
@@ -81,7 +101,9 @@ def _future(body: dict[str, Any]) -> list[FieldError]:
     if future is None:
         return []
     if not isinstance(future, dict):
-        return [FieldError("not_an_object", 'give {"series id": {"covariate": [values]}}', "/future_covariates")]
+        return [
+            FieldError("not_an_object", 'give {"series id": {"covariate": [values]}}', "/future_covariates")
+        ]
     faults = []
     for series_id, columns in future.items():
         pointer = f"/future_covariates/{_escape(series_id)}"
@@ -89,14 +111,16 @@ def _future(body: dict[str, Any]) -> list[FieldError]:
             faults.append(FieldError("not_an_object", 'give {"covariate": [values]}', pointer))
             continue
         faults += [
-            FieldError("not_numbers", "give a list of finite numbers, one a step", f"{pointer}/{_escape(name)}")
+            FieldError(
+                "not_numbers", "give a list of finite numbers, one a step", f"{pointer}/{_escape(name)}"
+            )
             for name, values in columns.items()
             if not isinstance(values, list) or not all(_number(value) for value in values)
         ]
     return faults[:20]
 
 
-def _whole(value: Any) -> bool:
+def _whole(value: Any) -> TypeGuard[int]:
     return isinstance(value, int) and not isinstance(value, bool)
 
 

@@ -23,7 +23,7 @@ class CsvRenderer(BaseRenderer):
     media_type = "text/csv"
     format = "csv"
 
-    def render(self, data: Any, accepted_media_type: str | None = None, renderer_context: Any = None) -> bytes:
+    def render(self, data: Any, _media_type: str | None = None, _context: Any = None) -> bytes:
         """As it is."""
         return data.encode() if isinstance(data, str) else json.dumps(data).encode()
 
@@ -44,7 +44,15 @@ class Forecasts(APIView):
     def get(self, request: Request) -> Response:
         """The newest hundred receipts."""
         events = queries.list_forecasts()[:100]
-        data = [{"id": public_id("fc", event.id), "made_at": event.occurred_at, "points": event.quantity, **_asked(event.receipt)} for event in events]
+        data = [
+            {
+                "id": public_id("fc", event.id),
+                "made_at": event.occurred_at,
+                "points": event.quantity,
+                **_asked(event.receipt),
+            }
+            for event in events
+        ]
         return Response({"data": data})
 
 

@@ -57,5 +57,8 @@ class BundleStore:
         with self._lock:
             self._entries[ref.sha256] = _Entry(loaded, ref.size)
             self._loading.pop(ref.sha256, None)
-            while len(self._entries) > 1 and sum(entry.size for entry in self._entries.values()) > self.capacity_bytes:
+            while (
+                len(self._entries) > 1
+                and sum(entry.size for entry in self._entries.values()) > self.capacity_bytes
+            ):
                 self._entries.popitem(last=False)

@@ -21,7 +21,9 @@ class Jobs(APIView):
 
     def get(self, request: Request) -> Response:
         """Newest first; ``?state=`` and ``?kind=`` narrow."""
-        rows = queries.list_jobs(kind=request.query_params.get("kind", ""), state=request.query_params.get("state", ""))
+        rows = queries.list_jobs(
+            kind=request.query_params.get("kind", ""), state=request.query_params.get("state", "")
+        )
         return page(request, rows, show)
 
 

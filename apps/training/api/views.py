@@ -21,7 +21,9 @@ class NewRun(serializers.Serializer[Any]):
     dataset = serializers.SlugField()
     horizon = serializers.IntegerField(min_value=1, max_value=services.MAX_HORIZON)
     model = serializers.SlugField(required=False, default="", max_length=80)
-    candidates = serializers.ListField(child=serializers.CharField(), required=False, allow_empty=False, max_length=50)
+    candidates = serializers.ListField(
+        child=serializers.CharField(), required=False, allow_empty=False, max_length=50
+    )
     seed = serializers.IntegerField(required=False, default=0, min_value=0, max_value=2**31 - 1)
 
 

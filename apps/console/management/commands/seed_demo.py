@@ -20,7 +20,9 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """Passwords and the key's seed come from the environment and are the same at each run."""
         if not (settings.DEMO_PASSWORD and settings.DEMO_OPERATOR_PASSWORD and settings.DEMO_KEY_SEED):
-            raise CommandError("Set ALMANAC_DEMO_PASSWORD, ALMANAC_OPERATOR_PASSWORD and ALMANAC_DEMO_API_KEY_SECRET.")
+            raise CommandError(
+                "Set ALMANAC_DEMO_PASSWORD, ALMANAC_OPERATOR_PASSWORD and ALMANAC_DEMO_API_KEY_SECRET."
+            )
         try:
             made = demo.seed(
                 password=settings.DEMO_PASSWORD,

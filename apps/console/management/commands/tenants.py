@@ -33,7 +33,9 @@ class Command(BaseCommand):
             step = actions.add_parser(name)
             step.add_argument("slug")
             step.add_argument("--reason", required=name == "suspend", default="")
-        actions.add_parser("migrate", help="Shared tables first, then each schema that is behind, then the warm pool")
+        actions.add_parser(
+            "migrate", help="Shared tables first, then each schema that is behind, then the warm pool"
+        )
         actions.add_parser("check", help="Owners, grants and row-level security of every tenant table")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -47,12 +49,17 @@ class Command(BaseCommand):
     def _list(self, _options: dict[str, Any]) -> None:
         with system_scope(SystemRole.OPERATOR):
             for tenant in queries.list_tenants():
-                self.stdout.write(f"{tenant.slug:<40} {tenant.state:<10} {tenant.limits.plan:<10} {tenant.schema_name}")
+                self.stdout.write(
+                    f"{tenant.slug:<40} {tenant.state:<10} {tenant.limits.plan:<10} {tenant.schema_name}"
+                )
 
     def _create(self, options: dict[str, Any]) -> None:
         provisioning.refill(size=1)
         _user, tenant = accounts.create_owner(
-            company=options["company"], address=options["slug"], email=options["email"], password=options["password"]
+            company=options["company"],
+            address=options["slug"],
+            email=options["email"],
+            password=options["password"],
         )
         self.stdout.write(f"created {tenant.slug}")
 
@@ -64,7 +71,9 @@ class Command(BaseCommand):
 
     def _move(self, step: str, options: dict[str, Any]) -> None:
         with system_scope(SystemRole.OPERATOR):
-            tenant: Tenant = getattr(services, step)(tenant_id=self._id(options["slug"]), reason=options["reason"])
+            tenant: Tenant = getattr(services, step)(
+                tenant_id=self._id(options["slug"]), reason=options["reason"]
+            )
         self.stdout.write(f"{tenant.slug} is {tenant.state}")
 
     def _id(self, slug: str) -> Any:
@@ -79,7 +88,9 @@ class Command(BaseCommand):
         ran = provisioning.migrate_public(self.stdout.write)
         behind = provisioning.migrate_tenants(self.stdout.write)
         made = provisioning.refill(size=settings.READY_TENANTS)
-        self.stdout.write(f"{ran} shared migration(s), {behind} tenant(s) brought up to date, {made} schema(s) made ready")
+        self.stdout.write(
+            f"{ran} shared migration(s), {behind} tenant(s) brought up to date, {made} schema(s) made ready"
+        )
 
     def _check(self, _options: dict[str, Any]) -> None:
         faults = checks.find_faults()

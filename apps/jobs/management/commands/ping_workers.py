@@ -26,10 +26,12 @@ class Command(BaseCommand):
         """Exit code 1 names the queues that nobody serves."""
         waiting = {str(uuid.uuid4()): queue for queue in options["queues"].split(",")}
         for nonce, queue in waiting.items():
-            answer_ping.apply_async(args=[nonce], queue=queue)
+            answer_ping.apply_async(args=(nonce,), queue=queue)
         deadline = time.monotonic() + options["timeout"]
         while waiting and time.monotonic() < deadline:
-            answered = [nonce for nonce in waiting if redis.client().exists(cache.cache_key(None, "ping", nonce))]
+            answered = [
+                nonce for nonce in waiting if redis.client().exists(cache.cache_key(None, "ping", nonce))
+            ]
             for nonce in answered:
                 self.stdout.write(f"{waiting.pop(nonce)}: alive")
             time.sleep(0.1)
