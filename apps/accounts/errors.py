@@ -155,25 +155,6 @@ class HostCodeInvalid(AppError):
     template = "This link was used before or is too old. Please open the page again."
 
 
-class TenantSuspended(AppError):
-    """The operator has suspended the tenant: nothing runs until it is brought back."""
-
-    kind = Kind.FORBIDDEN
-    code = "tenant_suspended"
-    title = "Suspended"
-    template = "{name} is suspended. Nothing is lost; please contact the operator of this installation."
-
-
-class TenantNotReady(AppError):
-    """The tenant is still being made."""
-
-    kind = Kind.UNAVAILABLE
-    code = "tenant_not_ready"
-    title = "Being prepared"
-    template = "{name} is being prepared. Please try again in a few seconds."
-    retryable = True
-
-
 class LogInUnavailable(AppError):
     """Redis, which holds the codes between two hosts for a moment, is away."""
 

@@ -39,17 +39,17 @@ class ApiKeyMiddleware:
             if request.path in PUBLIC_PATHS:
                 return self.get_response(request)
             principal = services.authenticate(given=key_in_headers(request))
+            services.note_use(principal=principal)
         except AppError as error:
             return answer(request, error)
         except (OperationalError, InterfaceError):
-            return unavailable(request)
+            return unavailable()
         tenant = request.tenant  # type: ignore[attr-defined]
         if tenant is not None and tenant.id != principal.tenant_key.id:
             return HttpResponseNotFound()
         return self._as_principal(request, principal)
 
     def _as_principal(self, request: HttpRequest, principal: Principal) -> HttpResponseBase:
-        services.note_use(principal=principal)
         request.api_key = principal  # type: ignore[attr-defined]
         request.log_fields = {"key": principal.public_id, "tenant": principal.tenant_key.schema}  # type: ignore[attr-defined]
         with request_context.act_as(principal.actor), tenant_scope(principal.tenant_key):

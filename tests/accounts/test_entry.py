@@ -6,9 +6,12 @@ from collections.abc import Callable
 
 import pytest
 from django.contrib.sessions.models import Session
+from django.http import HttpResponse
+from django.http.response import HttpResponseBase
+from django.test import RequestFactory
 
 from apps.accounts import errors, services
-from apps.accounts.middleware import STATE_COOKIE
+from apps.accounts.middleware import STATE_COOKIE, SessionScopeMiddleware
 from apps.accounts.models import Membership, User
 from apps.accounts.permissions import Role
 from apps.audit.models import AuditEvent
@@ -17,6 +20,7 @@ from apps.core.scope import NoTenantScope
 from apps.core.tenancy import TenantKey
 from tenants import services as tenants
 from tenants.context import system_scope, tenant_scope
+from tenants.models import Tenant, TenantState
 from tests.accounts.browser import BARE, Browser
 from tests.accounts.conftest import PASSWORD
 
@@ -204,3 +208,19 @@ class TestTheTenantsState:
 
     def test_an_unknown_host_is_not_found(self, browser: Browser) -> None:
         assert browser.visit("http://nobody.localhost/").status_code == 404
+
+    def test_a_tenant_that_is_being_made_asks_for_a_moment(self) -> None:
+        response = _answer(TenantState.CREATING)
+        assert (response.status_code, response["Retry-After"]) == (503, "3")
+        assert "Initech is being prepared" in response.content.decode()
+
+    @pytest.mark.parametrize("state", [TenantState.READY, TenantState.DELETING, TenantState.GONE])
+    @pytest.mark.parametrize("path", ["/", "/usage/", "/session/start/", "/logout/"])
+    def test_a_tenant_that_is_no_more_is_not_found_at_any_door(self, state: TenantState, path: str) -> None:
+        assert _answer(state, path).status_code == 404
+
+
+def _answer(state: TenantState, path: str = "/") -> HttpResponseBase:
+    request = RequestFactory().get(path, headers={"host": "initech.localhost"})
+    request.tenant = Tenant(slug="initech", name="Initech", state=state)  # type: ignore[attr-defined]
+    return SessionScopeMiddleware(lambda _request: HttpResponse("a page"))(request)

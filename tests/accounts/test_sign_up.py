@@ -15,6 +15,7 @@ from apps.core import request_context
 from apps.core.request_context import RequestContext
 from tenants import queries as tenants
 from tenants.context import system_scope, tenant_scope
+from tenants.errors import NoSchemaReady
 from tests.accounts.browser import BARE, Browser
 
 FORM = {
@@ -192,6 +193,18 @@ class TestThePage:
     def test_never_shows_the_password_again(self, browser: Browser) -> None:
         response = browser.submit(f"{BARE}/signup/", {**FORM, "company": ""})
         assert FORM["password"] not in response.content.decode()
+
+    def test_asks_for_patience_while_no_schema_is_ready(
+        self, browser: Browser, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def none_ready(**_wishes: str) -> None:
+            raise NoSchemaReady
+
+        monkeypatch.setattr(services.tenants, "claim", none_ready)
+        response = browser.submit(f"{BARE}/signup/", FORM)
+        assert response.status_code == 503
+        assert "Try again in a few seconds" in response.content.decode()
+        assert not User.objects.exists()
 
     def test_answers_403_where_sign_up_is_closed(self, browser: Browser, settings: Any) -> None:
         settings.SIGNUP = "closed"

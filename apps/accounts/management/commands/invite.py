@@ -22,7 +22,7 @@ class Command(BaseCommand):
         parser.add_argument("email")
         parser.add_argument("--url", default=f"{settings.SCHEME}://{settings.BASE_DOMAIN}:{settings.PORT}")
 
-    def handle(self, *args: Any, **options: Any) -> None:  # noqa: ARG002 - the signature is Django's
+    def handle(self, *args: Any, **options: Any) -> None:
         """Print the link on a line of its own."""
         try:
             invitation = services.invite_to_sign_up(email=options["email"])
