@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlencode
 
 from django.conf import settings
@@ -18,7 +18,9 @@ from apps.accounts.forms import LogInForm, SignUpForm
 from apps.accounts.middleware import STATE_COOKIE, begin_entry
 from apps.core.errors import AppError, Kind
 from tenants import queries as tenants
-from tenants.models import Tenant
+
+if TYPE_CHECKING:
+    from tenants.models import Tenant
 
 STATUS = {
     Kind.UNPROCESSABLE: 422,
