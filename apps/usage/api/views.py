@@ -16,7 +16,7 @@ class UsageView(APIView):
 
     required_scope: ClassVar = {"GET": "usage:read"}
 
-    def get(self, request: Request) -> Response:  # noqa: ARG002 - the signature is DRF's
+    def get(self, request: Request) -> Response:
         """This month's calls and forecast points."""
         return Response(describe(queries.month_summary()))
 
