@@ -17,7 +17,6 @@ from apps.accounts.http import TenantRequest
 from apps.accounts.permissions import require
 from apps.billing import plans, queries, services, stripe_api
 from apps.billing.errors import AlreadySubscribed, StripeUnavailable
-from apps.billing.models import StripeSubscription
 from apps.core import problems
 from apps.core.errors import AppError
 from apps.usage import queries as usage
@@ -45,7 +44,7 @@ def plan(request: HttpRequest) -> HttpResponse:
     context = {
         "current": plans.find_plan(limits.plan),
         "limits": limits,
-        "offers": _offers(limits.plan, subscription),
+        "offers": _offers(limits.plan, subscribed=subscription is not None),
         "subscription": subscription,
         "has_account": queries.find_customer() is not None,
         "quota": usage.get_quota(),
@@ -126,13 +125,13 @@ def webhook(request: HttpRequest) -> HttpResponse:
     return JsonResponse({"outcome": outcome})
 
 
-def _offers(current: str, subscription: StripeSubscription | None) -> list[Offer]:
+def _offers(current: str, *, subscribed: bool) -> list[Offer]:
     rank = plans.RANK.get(current, 0)
     offers = []
     for plan in plans.PLANS:
         if plan.code == current:
             step = "current"
-        elif subscription is not None:
+        elif subscribed:
             step = "portal"
         else:
             step = "checkout" if plan.is_sold else "none"

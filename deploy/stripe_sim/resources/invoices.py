@@ -230,6 +230,9 @@ def _blank(world: World, customer: Resource, subscription: Resource) -> dict[str
     return {
         "object": "invoice",
         **nothing,
+        **{
+            f"customer_{name}": customer[name] for name in ("address", "email", "name", "phone", "tax_exempt")
+        },
         **zeros("amount_overpaid amount_paid amount_shipping attempt_count starting_balance"),
         **zeros("post_payment_credit_notes_amount pre_payment_credit_notes_amount"),
         **empties("customer_tax_ids default_tax_rates discounts total_discount_amounts"),
@@ -248,11 +251,6 @@ def _blank(world: World, customer: Resource, subscription: Resource) -> dict[str
         "created": now,
         "currency": subscription["currency"],
         "customer": customer["id"],
-        "customer_address": customer["address"],
-        "customer_email": customer["email"],
-        "customer_name": customer["name"],
-        "customer_phone": customer["phone"],
-        "customer_tax_exempt": customer["tax_exempt"],
         "effective_at": now,
         "issuer": {"type": "self"},
         "livemode": False,
