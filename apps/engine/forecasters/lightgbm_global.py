@@ -6,6 +6,7 @@ takes them by the rule in `serving.covariates`, and the backtest by the same rul
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -64,10 +65,20 @@ def training_rows(panel: Panel, spec: FeatureSpec, horizon: int) -> tuple[Floats
     first kept.
     """
     usable = np.maximum(panel.lengths - _first_origin(panel.lengths, spec) - 1, 0)
-    stride = max(1, -(-int(usable.sum()) * horizon // MAX_ROWS))
+    stride = row_stride(int(usable.sum()) * horizon, spec.season)
     blocks = [_series_rows(panel, s, spec, horizon, stride) for s in range(len(panel))]
     x = np.concatenate([block[0] for block in blocks])
     return x, np.concatenate([block[1] for block in blocks]), np.concatenate([block[2] for block in blocks])
+
+
+def row_stride(rows: int, season: int) -> int:
+    """Every how many origins one is used: few enough rows, and no common factor with the season, so that the kept
+    origins still fall on every position in it.
+    """
+    stride = max(1, -(-rows // MAX_ROWS))
+    while math.gcd(stride, season) > 1:
+        stride += 1
+    return stride
 
 
 def _first_origin(lengths: Ints, spec: FeatureSpec) -> Ints:
