@@ -70,6 +70,16 @@ class MappingForm(forms.Form):
             hidden = forms.CharField(initial=answer, widget=forms.HiddenInput, required=False)
             self.fields.setdefault(CHOICE_PREFIX + key, hidden)
 
+    @property
+    def question_fields(self) -> list[forms.BoundField]:
+        """The fields that answer open questions."""
+        return [field for field in self if field.name.startswith(CHOICE_PREFIX) and not field.is_hidden]
+
+    @property
+    def column_fields(self) -> list[forms.BoundField]:
+        """The fields of the mapping, earlier answers among them (hidden)."""
+        return [field for field in self if not field.name.startswith(CHOICE_PREFIX) or field.is_hidden]
+
     def _offer(self, columns: tuple[Column, ...]) -> None:
         labels = [(column.name, _label(column)) for column in columns]
         numeric = [(column.name, column.name) for column in columns if column.kind in ("number", "flag")]

@@ -38,7 +38,8 @@ LABELS = {
     "mac-roman": "Mac Roman",
 }
 SINGLE_BYTE = ("cp1252", "cp1250", "cp1251", "iso8859-1", "mac-roman")
-_WORD = re.compile(r"[^\s,;|\t\"]*[^\x00-\x7f][^\s,;|\t\"]*")
+_FOREIGN = re.compile("[^\x00-\x7f]")
+_WORD = re.compile(r"[^\s,;|\t\"]{0,40}[^\x00-\x7f][^\s,;|\t\"]{0,40}")  # bounded: long lines must not cost squares
 _WESTERN = re.compile("[\x20-\x7eÀ-ÖØ-öø-ÿŠšŽžŒœŸ€£§°²³µ·–—‘’“”„…«»®©™¿¡ºª½¼¾±×÷\xa0]*")
 _ODD = re.compile("[A-Za-zÀ-ÿ][£§°²³µ¹¿¡¼½¾±×÷¢¥¦¬¶]|[£¹¿¡¼½¾×÷¢¥¦¬¶][a-zà-ÿ]")
 
@@ -96,7 +97,7 @@ def _without_mark(raw: bytes) -> tuple[bytes, str | None]:
 def _detect(body: bytes) -> str:
     head = body[:4096]
     even, odd = head[0::2].count(0), head[1::2].count(0)
-    if max(even, odd) > len(head) / 5:
+    if max(even, odd) > len(head) / 5 and min(even, odd) < len(head) / 20:
         return "utf-16-le" if odd > even else "utf-16-be"
     try:
         codecs.utf_8_decode(body, "strict", True)
@@ -170,9 +171,17 @@ def _to_utf8(body: bytes, name: str) -> tuple[bytes, tuple[str, ...]]:
             "Save the file as UTF-8.",
             rows=(row,),
         ) from error
-    foreign = _WORD.search(text)
-    example = f", for example “{shorten(foreign[0])}”" if foreign else ""
+    example = _example(text)
     return text.removeprefix("\ufeff").encode(), (f"The text was read as {LABELS[name]}{example}.",)
+
+
+def _example(text: str) -> str:
+    """A word of the text by which a person can tell that the encoding is right, as part of a sentence."""
+    first = _FOREIGN.search(text)
+    if first is None:
+        return ""
+    word = _WORD.search(text, max(0, first.start() - 40), first.start() + 40)
+    return f", for example “{shorten(word[0])}”" if word else ""
 
 
 def _checked_utf8(body: bytes) -> bytes:

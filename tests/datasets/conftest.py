@@ -1,0 +1,67 @@
+"""Members of acme in their browsers, and files to upload."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from apps.accounts.models import Membership, User
+from apps.accounts.permissions import Role
+from apps.core.tenancy import TenantKey
+from apps.datasets import services
+from apps.datasets.models import Upload
+from apps.datasets.reading import child, runner
+from apps.datasets.reading.contracts import Reading
+from tenants.context import tenant_scope
+from tests.accounts.browser import Browser
+from tests.datasets.csv_files import daily
+
+PASSWORD = "correct-horse-battery"
+
+
+@pytest.fixture
+def member(acme: TenantKey) -> Callable[[Role], Browser]:
+    """A browser in which a member of acme with that role is logged in."""
+
+    def log_in(role: Role) -> Browser:
+        user = User(email=f"{role}@acme.example")
+        user.set_password(PASSWORD)
+        user.save()
+        Membership.objects.create(tenant_id=acme.id, user=user, role=role)
+        browser = Browser()
+        browser.log_in(user.email, PASSWORD)
+        return browser
+
+    return log_in
+
+
+@pytest.fixture
+def in_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Read files in this process: the limits of the child have their own tests, and starting one costs a second."""
+
+    def run(request: dict[str, Any], limits: object) -> Reading:
+        return Reading.from_json(json.loads(json.dumps(child.answer(request))))
+
+    monkeypatch.setattr(runner, "_run", run)
+
+
+@pytest.fixture
+def in_acme(acme: TenantKey) -> Iterator[TenantKey]:
+    """The test runs inside acme's scope."""
+    with tenant_scope(acme):
+        yield acme
+
+
+@pytest.fixture
+def upload(in_acme: TenantKey) -> Callable[..., Upload]:
+    """Uploads text as a file."""
+
+    def send(text: str | None = None, filename: str = "sales.csv") -> Upload:
+        data: Any = io.BytesIO((daily() if text is None else text).encode())
+        return services.receive_upload(filename=filename, stream=data)
+
+    return send
