@@ -2,12 +2,6 @@
 
 from django.urls import include, path
 
-from config._present import present
-
 _APPS = ("api_keys", "datasets", "registry", "training", "forecasts", "explanations", "jobs", "usage")
 
-urlpatterns = [
-    path("v1/", include(module))
-    for name in _APPS
-    if present(module := f"apps.{name}.api.urls") or present(module := f"apps.{name}.api_urls")
-]
+urlpatterns = [path("v1/", include(f"apps.{name}.api.urls")) for name in _APPS]

@@ -4,14 +4,13 @@ from django.urls import include, path
 
 from apps.console.site import site as console
 from apps.core import views as core
-from config._present import present
 from config.urls_api import urlpatterns as api
 
 urlpatterns = [
     path("livez", core.livez, name="livez"),
     path("readyz", core.readyz, name="readyz"),
     *api,
-    *([path("", include("apps.accounts.urls"))] if present("apps.accounts.urls") else []),
-    *([path("billing/", include("apps.billing.urls_public"))] if present("apps.billing.urls_public") else []),
+    path("", include("apps.accounts.urls")),
+    path("billing/", include("apps.billing.urls_public")),
     path("admin/", console.urls),
 ]

@@ -3,31 +3,22 @@
 from django.urls import include, path
 
 from apps.core import views as core
-from config._present import present
 from config.urls_api import urlpatterns as api
-
-_PAGES = {
-    "": ("apps.accounts.urls_tenant", "apps.dashboard.urls"),
-    "datasets/": ("apps.datasets.urls",),
-    "training/": ("apps.dashboard.urls_training",),
-    "models/": ("apps.dashboard.urls_models",),
-    "forecasts/": ("apps.forecasts.urls",),
-    "explanations/": ("apps.explanations.urls",),
-    "api-keys/": ("apps.api_keys.urls",),
-    "usage/": ("apps.usage.urls",),
-    "plan/": ("apps.billing.urls",),
-    "jobs/": ("apps.dashboard.urls_jobs",),
-    "audit/": ("apps.dashboard.urls_audit",),
-}
 
 urlpatterns = [
     path("livez", core.livez, name="livez"),
     path("readyz", core.readyz, name="readyz"),
     *api,
-    *(
-        path(prefix, include(module))
-        for prefix, modules in _PAGES.items()
-        for module in modules
-        if present(module)
-    ),
+    path("", include("apps.accounts.urls_tenant")),
+    path("", include("apps.dashboard.urls")),
+    path("datasets/", include("apps.datasets.urls")),
+    path("training/", include("apps.dashboard.urls_training")),
+    path("models/", include("apps.dashboard.urls_models")),
+    path("forecasts/", include("apps.forecasts.urls")),
+    path("explanations/", include("apps.explanations.urls")),
+    path("api-keys/", include("apps.api_keys.urls")),
+    path("usage/", include("apps.usage.urls")),
+    path("plan/", include("apps.billing.urls")),
+    path("jobs/", include("apps.dashboard.urls_jobs")),
+    path("audit/", include("apps.dashboard.urls_audit")),
 ]

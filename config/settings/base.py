@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 from config import env, logs
-from config._present import present
 
 BASE_DIR = env.REPOSITORY
 VAR = Path(env.text("ALMANAC_VAR", str(BASE_DIR / "var")))
@@ -72,9 +71,6 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "apps.accounts.middleware.SessionScopeMiddleware",
 ]
-MIDDLEWARE = [
-    m for m in MIDDLEWARE if not m.startswith(("apps.", "tenants.")) or present(m.rpartition(".")[0])
-]
 ROOT_URLCONF = "config.urls_public"
 PUBLIC_URLCONF = "config.urls_public"
 TENANT_URLCONF = "config.urls_tenant"
@@ -91,7 +87,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
-                *(["apps.dashboard.context.shell"] if present("apps.dashboard.context") else []),
+                "apps.dashboard.context.shell",
             ],
         },
     }
