@@ -138,9 +138,12 @@ def test_the_first_start_ends_with_a_forecast_and_ctrl_c_stops_everything(stack:
 
 def test_a_second_start_finds_the_data_and_the_same_secrets_and_down_ends_it(stack: Stack) -> None:
     before = (stack.var / "secrets" / "demo_password").read_text().strip()
+    called = (stack.root / "called").read_text()
+    assert sorted(called.split()) == ["mlflow_upgrade", "seed_demo", "tenants"]
     process = stack.start()
     stack.wait_until_ready(process)
     assert stack.announced()["password"] == before
+    assert (stack.root / "called").read_text() == called, "what is done is not done again"
     noted = stack.noted()
     assert "Stopped." in stack.run("down").stdout
     assert process.wait(10) == 0

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local import announce, bootstrap, broker, down, environment, processes, secrets
+from deploy.local import announce, bootstrap, broker, down, environment, marks, processes, secrets
 from deploy.local.console import Console
 from deploy.local.environment import Environments, Services
 from deploy.local.layout import REPOSITORY, Layout
@@ -106,6 +106,16 @@ def test_secrets_go_as_files_and_the_simulator_is_said_to_be_one(
 
 def test_mlflow_reaches_its_database_over_the_socket(environments: Environments) -> None:
     assert environments.training["MLFLOW_TRACKING_URI"] == "postgresql+psycopg://mm:p%2Fw@/m?host=%2Fa%2Fb"
+
+
+def test_marks_are_private_and_survive_a_file_cut_short(tmp_path: Path) -> None:
+    path = tmp_path / "marks.json"
+    marks.Marks(path).keep("tables", "a")
+    marks.Marks(path).keep("demo", {"url": "b"})
+    assert (marks.Marks(path).get("tables"), marks.Marks(path).get("demo")) == ("a", {"url": "b"})
+    assert path.stat().st_mode & 0o777 == 0o600
+    path.write_text(path.read_text()[:9])
+    assert marks.Marks(path).get("tables") is None
 
 
 def test_every_process_is_stopped_and_the_servers_last() -> None:

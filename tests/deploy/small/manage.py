@@ -12,13 +12,15 @@ def say(text: str) -> None:
 
 
 command = sys.argv[1]
+with open("called", "a") as called:
+    called.write(command + "\n")
 say("for people")
 if command == "tenants" and os.environ.get("ALMANAC_OWNER_DSN"):
     import psycopg
 
     with psycopg.connect(os.environ["ALMANAC_OWNER_DSN"]) as connection:
-        connection.execute("CREATE TABLE IF NOT EXISTS migrated (at timestamptz DEFAULT now())")
-        connection.execute("INSERT INTO migrated DEFAULT VALUES")
+        connection.execute("CREATE TABLE IF NOT EXISTS django_migrations (applied timestamptz DEFAULT now())")
+        connection.execute("INSERT INTO django_migrations DEFAULT VALUES")
 if command == "seed_demo":
     for percent in (0, 50, 100):
         say(json.dumps({"stage": "Training", "percent": percent}))
