@@ -83,6 +83,8 @@ def of_error(error: AppError) -> dict[str, Any]:
         errors=error.errors,
         retryable=error.retryable,
     )
+    if error.errors:  # they say it better than the fields of the message
+        return body
     extra = {
         name: value
         for name, value in error.fields.items()

@@ -11,10 +11,11 @@ from datetime import timedelta
 from typing import Any
 
 import structlog
-from django.db import DatabaseError, connection
+from django.db import DatabaseError, connection, transaction
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
+from apps.audit import services as audit
 from apps.core.errors import AppError
 from apps.core.request_context import Actor, RequestContext, bind
 from apps.core.scope import SystemRole
@@ -125,11 +126,23 @@ def _finish(job: Job, columns: dict[str, Any]) -> None:
         return
     if columns["state"] != JobState.QUEUED:
         columns = {**columns, "finished_at": Now()}
-    with system_scope(SystemRole.DISPATCHER):
-        written = Job.objects.filter(
-            id=job.id, fencing_token=job.fencing_token, state=JobState.RUNNING
-        ).update(lease_until=None, **columns)
+    mine = Job.objects.filter(id=job.id, fencing_token=job.fencing_token, state=JobState.RUNNING)
+    with system_scope(SystemRole.DISPATCHER), transaction.atomic():
+        written = mine.update(lease_until=None, **columns)
+        if written and columns["state"] == JobState.FAILED:
+            _record_failure(job, columns["error"])
     log.info("job_ended", state=str(columns["state"]), written=bool(written))
+
+
+def _record_failure(job: Job, error: dict[str, Any]) -> None:
+    audit.record(
+        action="job.failed",
+        target_type="job",
+        target_id=job.public_id,
+        changes={"kind": job.kind, "error": error},
+        tenant_id=job.tenant_id,
+        outcome="failure",
+    )
 
 
 @contextlib.contextmanager

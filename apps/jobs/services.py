@@ -8,6 +8,7 @@ from typing import Any, Literal
 from django.db import transaction
 from django.utils import timezone
 
+from apps.audit import services as audit
 from apps.core import request_context, scope
 from apps.jobs import dispatch, queries
 from apps.jobs.errors import JobFinished
@@ -50,6 +51,7 @@ def cancel(*, job_id: uuid.UUID) -> Job:
         open_job = Job.objects.filter(id=job_id, state__in=(JobState.QUEUED, JobState.RUNNING))
         if not open_job.update(cancel_requested_at=timezone.now()):
             raise JobFinished(job_id=job.public_id, state=job.state)
+        audit.record(action="job.cancel_requested", target_type="job", target_id=job.public_id)
         transaction.on_commit(dispatch.dispatch_quietly)
     job.refresh_from_db()
     return job
