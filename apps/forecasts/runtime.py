@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 from django.conf import settings
 
 from apps.core import storage
+from apps.core.errors import EngineFailure
 from apps.core.tenancy import TenantKey
+from apps.engine.errors import EngineError
 from apps.engine.serving import LoadedBundle, load_bundle
 from apps.forecasts.serving.contracts import BundleRef
 from apps.forecasts.serving.store import BundleStore
@@ -30,4 +32,7 @@ def bundle_of(*, key: TenantKey, version: ModelVersion) -> LoadedBundle:
 
 
 def _load(key: TenantKey, ref: BundleRef) -> LoadedBundle:
-    return load_bundle(storage.read_content(key, ref.path, ref.sha256), ref.sha256)
+    try:
+        return load_bundle(storage.read_content(key, ref.path, ref.sha256), ref.sha256)
+    except EngineError as error:
+        raise EngineFailure(error) from error
