@@ -97,7 +97,7 @@ def load_demo(request: HttpRequest) -> HttpResponse:
 
 @require_GET
 @require("datasets:read")
-def sample_csv(request: HttpRequest) -> HttpResponse:  # noqa: ARG001 - the signature of a view
+def sample_csv(request: HttpRequest) -> HttpResponse:
     """A small generated CSV to start from."""
     response = HttpResponse(sample.sample_csv(), content_type="text/csv; charset=utf-8")
     response["Content-Disposition"] = f'attachment; filename="{sample.FILENAME}"'

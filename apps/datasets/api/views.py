@@ -59,7 +59,7 @@ class DatasetDetail(APIView):
 
     required_scope: ClassVar = {"GET": "datasets:read"}
 
-    def get(self, request: Request, name: str) -> Response:  # noqa: ARG002 - the signature is DRF's
+    def get(self, request: Request, name: str) -> Response:
         """The data set of that slug: its newest version, how it was read, what the check found."""
         dataset = queries.get_dataset(slug=name)
         return Response(_whole(dataset, queries.get_current_version(dataset=dataset)))

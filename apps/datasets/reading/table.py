@@ -83,7 +83,9 @@ def _read_precisely(body: bytes, dialect: Dialect) -> Strings:
     frames, lines = [], []
     schema = dict.fromkeys(dialect.header, pl.String)
     for records, numbers in _chunks(body.decode(), dialect):
-        frames.append(pl.DataFrame(records, schema=schema, orient="row"))
+        frames.append(
+            pl.DataFrame(dict(zip(dialect.header, zip(*records, strict=True), strict=True)), schema=schema)
+        )
         lines.append(pl.Series(numbers, dtype=pl.Int64))
     if not frames:
         return Strings(pl.DataFrame(schema=schema), dialect.header_row + 1, None)
@@ -124,7 +126,7 @@ def _records(text: str, dialect: Dialect) -> Iterator[tuple[int, list[str]]]:
         except csv.Error as error:
             raise _broken_record(dialect.header_row + start + 1, error) from error
         line, start = dialect.header_row + start + 1, reader.line_num
-        if record and any(cell.strip() for cell in record):
+        if record and (record[0] or any(cell.strip() for cell in record)):
             yield line, record
 
 

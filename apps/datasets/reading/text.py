@@ -39,7 +39,8 @@ LABELS = {
 }
 SINGLE_BYTE = ("cp1252", "cp1250", "cp1251", "iso8859-1", "mac-roman")
 _FOREIGN = re.compile("[^\x00-\x7f]")
-_WORD = re.compile(r"[^\s,;|\t\"]{0,40}[^\x00-\x7f][^\s,;|\t\"]{0,40}")  # bounded: long lines must not cost squares
+# Bounded: a long line must not cost its square.
+_WORD = re.compile(r"[^\s,;|\t\"]{0,40}[^\x00-\x7f][^\s,;|\t\"]{0,40}")
 _WESTERN = re.compile("[\x20-\x7eÀ-ÖØ-öø-ÿŠšŽžŒœŸ€£§°²³µ·–—‘’“”„…«»®©™¿¡ºª½¼¾±×÷\xa0]*")
 _ODD = re.compile("[A-Za-zÀ-ÿ][£§°²³µ¹¿¡¼½¾±×÷¢¥¦¬¶]|[£¹¿¡¼½¾×÷¢¥¦¬¶][a-zà-ÿ]")
 
