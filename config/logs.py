@@ -35,9 +35,8 @@ def configure(log_format: str, level: str) -> None:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.StackInfoRenderer(),
     ]
-    if log_format == "json":
-        shared.append(structlog.processors.format_exc_info)
-    shared.append(redact)
+    # The traceback becomes text before secrets are taken out; frames' local variables are never shown.
+    shared += [structlog.processors.format_exc_info, redact]
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 
 from django.apps import apps
 from django.conf import settings
+from django.contrib.contenttypes.management import create_contenttypes
 from django.db import connections, transaction
 from django.db.migrations.executor import MigrationExecutor
 from django.db.migrations.loader import MigrationLoader
@@ -20,7 +21,13 @@ OWNER = "owner"
 
 def migrate_public(report: Callable[[str], None] = lambda _line: None) -> int:
     """Bring the shared tables up to date; returns how many migrations ran."""
-    return _migrate("public", report)
+    ran = _migrate("public", report)
+    if ran:
+        for (
+            app
+        ) in apps.get_app_configs():  # the admin site names its pages by them, and may not write them itself
+            create_contenttypes(app, verbosity=0, using=OWNER)
+    return ran
 
 
 def migrate_tenants(report: Callable[[str], None] = lambda _line: None) -> int:
