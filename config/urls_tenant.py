@@ -8,6 +8,7 @@ from config.urls_api import urlpatterns as api
 urlpatterns = [
     path("livez", core.livez, name="livez"),
     path("readyz", core.readyz, name="readyz"),
+    path("docs/problems", core.problems, name="problems"),
     *api,
     path("", include("apps.accounts.urls_tenant")),
     path("", include("apps.dashboard.urls")),

@@ -23,7 +23,7 @@ from tenants.models import Tenant, TenantState
 STATE_COOKIE: Final = "almanac_entry"
 STATE_SECONDS: Final = 600
 API_PREFIX: Final = "/v1/"
-PROBES: Final = frozenset({"/livez", "/readyz"})
+OPEN_PATHS: Final = frozenset({"/livez", "/readyz", "/docs/problems"})
 _DOORS: Final = ("/session/", "/logout/")
 _GONE: Final = frozenset({TenantState.DELETING, TenantState.GONE, TenantState.READY})
 
@@ -42,7 +42,7 @@ class SessionScopeMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         """The page, the way to log in, or a page that says why not."""
         tenant: Tenant | None = request.tenant  # type: ignore[attr-defined]
-        if request.path in PROBES or request.path.startswith(API_PREFIX):
+        if request.path in OPEN_PATHS or request.path.startswith(API_PREFIX):
             return self.get_response(request)
         if tenant is None or (request.path.startswith(_DOORS) and tenant.state not in _GONE):
             return self._as_person(request)
