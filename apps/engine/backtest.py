@@ -40,12 +40,13 @@ class Window:
 
 @dataclass(frozen=True)
 class Outcome:
-    """A candidate's forecasts in every window (f8[R, H] each, bounded), and which series it left to the
-    naive.
+    """A candidate's forecasts in every window (f8[R, H] each, bounded), which series it left to the naive, and its
+    newest window's hints for the fit on all points.
     """
 
     forecasts: list[Floats]
     fallback: frozenset[str]
+    hints: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -108,7 +109,7 @@ def run(
             mean[missing] = naive.forecasts[len(windows) - 1 - done][missing]
         forecasts.append(np.maximum(mean, window.lower[:, None]))
         tick(done + 1)
-    return Outcome(forecasts[::-1], frozenset(fallback))
+    return Outcome(forecasts[::-1], frozenset(fallback), hints)
 
 
 def predict_all(fitted: Fitted, horizon: int) -> Floats:

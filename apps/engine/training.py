@@ -199,11 +199,12 @@ def _fit_best(
     """Fit the best candidate on everything; when that fails it is marked and the next best takes its
     place.
     """
-    context = FitContext(spec.horizon, spec.seed, spec.threads)
     trials = list(trials)
     for i, trial in enumerate(trials):
         if trial.line.error is not None:
             continue
+        hints = trial.outcome.hints if trial.outcome else {}
+        context = FitContext(spec.horizon, spec.seed, spec.threads, hints)
         try:
             chosen = _chosen(trial.forecaster, panel, context, notes, flags)
         except Exception as error:  # noqa: BLE001 - see _try
