@@ -17,6 +17,7 @@ from apps.core.scope import SystemRole
 from tenants.context import system_scope
 
 View = TypeVar("View", bound=Callable[..., HttpResponseBase])
+OTHERS_PAGES = {"logout", "password_change", "password_change_done"}
 
 
 class ConsoleSite(AdminSite):
@@ -46,6 +47,10 @@ class ConsoleSite(AdminSite):
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:  # noqa: ARG002
         """The one log-in page of the bare host."""
         return redirect_to_login(request.GET.get("next", "/admin/"), "/login/")
+
+    def get_urls(self) -> list[Any]:
+        """Django's pages without its own log-out and passwords: the bare host has them."""
+        return [url for url in super().get_urls() if getattr(url, "name", "") not in OTHERS_PAGES]
 
 
 site = ConsoleSite(name="console")
