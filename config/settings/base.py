@@ -28,6 +28,7 @@ READY_TENANTS = env.number("ALMANAC_READY_TENANTS", 2)
 
 SHARED_APPS = [
     "apps.console",
+    "django.contrib.admin.apps.SimpleAdminConfig",  # before django_tenants, which has templates of the same names
     "django_tenants",
     "tenants",
     "apps.core",
@@ -42,7 +43,6 @@ SHARED_APPS = [
     "django.contrib.auth",
     "django.contrib.sessions",
     "django.contrib.messages",
-    "django.contrib.admin.apps.SimpleAdminConfig",
     "django.contrib.humanize",
     "whitenoise.runserver_nostatic",
     "django.contrib.staticfiles",
