@@ -106,8 +106,7 @@ def refusal_of(reading: Reading) -> AppError:
         )
     questions = [_as_json(item) for item in reading.questions]
     summary = " ".join(item.message for item in reading.questions)
-    errors = [_of_question(item) for item in reading.questions]
-    return ChoiceNeeded(summary=summary, questions=questions, errors=errors)
+    return ChoiceNeeded(summary=summary, questions=questions)
 
 
 def _summary(problems: tuple[Problem, ...]) -> str:
@@ -123,13 +122,16 @@ def _of_problem(problem: Problem) -> FieldError:
     )
 
 
-def _of_question(question: Question) -> FieldError:
-    row = question.rows[0] if question.rows else None
-    return FieldError(question.code, question.message, column=question.column, row=row)
-
-
 def _as_json(question: Question) -> dict[str, object]:
     options = [
         {"value": item.value, "label": item.label, "example": item.example} for item in question.options
     ]
-    return {"choice": question.key, "question": question.message, "options": options}
+    row = question.rows[0] if question.rows else None
+    return {
+        "choice": question.key,
+        "code": question.code,
+        "question": question.message,
+        "column": question.column,
+        "row": row,
+        "options": options,
+    }
