@@ -12,18 +12,27 @@ import structlog
 
 _SECRET_NAMES = re.compile(r"password|secret|token|authorization|cookie|api_key$|dsn|pepper", re.IGNORECASE)
 _SECRET_VALUES = re.compile(
-    r"alm_(?:rk_)?(?:live|test)_\w{8}_\w+|whsec_\w+|sk_(?:live|test)_\w+|(?<=://)[^/@\s]+:[^/@\s]+(?=@)|(?<=password=)\S+"
+    r"alm_(?:rk_)?(?:live|test)_\w{8}_\w+|whsec_\w+|sk_(?:live|test)_\w+|(?<=://)[^/@\s]*:[^/@\s]+(?=@)|(?<=password=)\S+"
 )
 
 
 def redact(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """Blank values whose name says secret, and whatever looks like a key inside other values."""
     for name, value in event.items():
-        if _SECRET_NAMES.search(name) and name != "fencing_token":
-            event[name] = "[redacted]"
-        elif isinstance(value, str):
-            event[name] = _SECRET_VALUES.sub("[redacted]", value)
+        event[name] = _redacted(name, value)
     return event
+
+
+def _redacted(name: str, value: Any) -> Any:
+    if _SECRET_NAMES.search(name) and name != "fencing_token":
+        return "[redacted]"
+    if isinstance(value, str):
+        return _SECRET_VALUES.sub("[redacted]", value)
+    if isinstance(value, dict):
+        return {key: _redacted(str(key), inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_redacted("", inner) for inner in value]
+    return value
 
 
 def configure(log_format: str, level: str) -> None:
@@ -46,7 +55,9 @@ def configure(log_format: str, level: str) -> None:
     renderer: Any = (
         structlog.processors.JSONRenderer()
         if log_format == "json"
-        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+        else structlog.dev.ConsoleRenderer(
+            colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
+        )
     )
     handler = logging.StreamHandler()
     handler.setFormatter(

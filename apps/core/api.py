@@ -45,7 +45,7 @@ def page(request: Request, rows: QuerySet[Any], show: Callable[[Any], dict[str, 
 
 def _limit(request: Request) -> int:
     text = request.query_params.get("limit", str(DEFAULT_LIMIT))
-    if text.isascii() and text.isdigit() and 1 <= int(text) <= MAX_LIMIT:
+    if text.isascii() and text.isdigit() and len(text) <= 9 and 1 <= int(text) <= MAX_LIMIT:
         return int(text)
     fault = FieldError("out_of_range", f"a whole number from 1 to {MAX_LIMIT}", pointer="?limit")
     raise InvalidPage(detail=f"limit must be a whole number from 1 to {MAX_LIMIT}.", errors=[fault])

@@ -57,8 +57,11 @@ def write_content(key: TenantKey, folder: str, data: bytes | Path, suffix: str) 
 
 
 def read_content(key: TenantKey, relative: str, sha256: str) -> bytes:
-    """The bytes of a stored file, checked against its hash."""
-    data = tenant_path(key, relative).read_bytes()
+    """The bytes of a stored file, checked against its hash; raises ``StorageCorrupted``, also where it is missing."""
+    try:
+        data = tenant_path(key, relative).read_bytes()
+    except FileNotFoundError:
+        raise StorageCorrupted(path=relative) from None
     if hashlib.sha256(data).hexdigest() != sha256:
         raise StorageCorrupted(path=relative)
     return data
@@ -77,7 +80,17 @@ def _place(data: bytes | Path, target: Path) -> None:
             out.flush()
             os.fsync(out.fileno())
         temporary.replace(target)
+        _sync_folder(target.parent)
     finally:
         temporary.unlink(missing_ok=True)
     if isinstance(data, Path):
         data.unlink()
+
+
+def _sync_folder(folder: Path) -> None:
+    """A new name survives a power cut only once its folder is on the disk as well."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -5,13 +5,15 @@ from __future__ import annotations
 import uuid
 
 import structlog
-from django.db import connection, transaction
+from celery import current_app
+from django.db import DatabaseError, InterfaceError, connection, transaction
 from kombu.exceptions import OperationalError
 
 from apps.core.scope import SystemRole
 from tenants.context import system_scope
 
 log = structlog.get_logger(__name__)
+RUN = "jobs.run"  # the task, by name: it imports what dispatches
 
 # A message may be lost with Redis; after this long a job that nobody leased is announced again.
 ANNOUNCE_AGAIN_SECONDS = 60
@@ -24,7 +26,7 @@ _END_DEAD = """
 UPDATE jobs_job SET state = 'failed', finished_at = now(), lease_until = NULL, error = jsonb_build_object(
     'code', 'job_lost', 'title', 'The work ended without an answer',
     'detail', format('The worker stopped %s times while it did this job, most likely for lack of memory. It is not tried again.', attempt))
-WHERE state = 'running' AND lease_until < now() AND attempt >= max_attempts
+WHERE state = 'running' AND lease_until < now() AND attempt >= max_attempts AND cancel_requested_at IS NULL
 """
 _TAKE_BACK = """
 UPDATE jobs_job SET state = CASE WHEN cancel_requested_at IS NULL THEN 'queued' ELSE 'cancelled' END, lease_until = NULL,
@@ -61,12 +63,10 @@ def sweep() -> None:
 
 def dispatch() -> int:
     """Announce the jobs whose turn it is, one tenant after the other; returns how many."""
-    from apps.jobs.tasks import run
-
     chosen = _choose()
     try:
         for job_id, queue in chosen:
-            run.apply_async(args=(str(job_id),), queue=queue)
+            current_app.send_task(RUN, args=(str(job_id),), queue=queue)
     except OperationalError:
         _take_back([job_id for job_id, _queue in chosen])
         raise
@@ -74,10 +74,13 @@ def dispatch() -> int:
 
 
 def dispatch_quietly() -> None:
-    """``dispatch`` for the end of a transaction: with Redis away the sweeper announces the job later."""
+    """``dispatch`` for the end of a transaction: with Redis or database away the sweeper announces the job later.
+
+    What was committed stands, so whoever asked must not be told that it failed.
+    """
     try:
         dispatch()
-    except OperationalError as error:
+    except (OperationalError, DatabaseError, InterfaceError) as error:
         log.warning("job_not_announced", error=str(error))
 
 

@@ -47,11 +47,10 @@ def run(*, job_id: uuid.UUID) -> None:
 
 
 def _lease(job_id: uuid.UUID) -> Job | None:
-    free = Q(state=JobState.QUEUED, cancel_requested_at=None) | Q(
-        state=JobState.RUNNING, lease_until__lt=Now()
-    )
+    free = Q(state=JobState.QUEUED) | Q(state=JobState.RUNNING, lease_until__lt=Now())
+    wanted = Q(id=job_id, attempt__lt=F("max_attempts"), cancel_requested_at=None)
     with system_scope(SystemRole.DISPATCHER):
-        leased = Job.objects.filter(free, id=job_id, attempt__lt=F("max_attempts")).update(
+        leased = Job.objects.filter(free, wanted).update(
             state=JobState.RUNNING,
             attempt=F("attempt") + 1,
             fencing_token=F("fencing_token") + 1,

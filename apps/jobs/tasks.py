@@ -10,7 +10,7 @@ from apps.core import cache, redis
 from apps.jobs import dispatch, runner
 
 
-@shared_task(name="jobs.run")
+@shared_task(name=dispatch.RUN)
 def run(job_id: str) -> None:
     """Do one job; the message carries nothing but its id."""
     runner.run(job_id=uuid.UUID(job_id))

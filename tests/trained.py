@@ -1,0 +1,96 @@
+"""A small data set, and models of it that are trained once a run; a test puts them into its tenant in milliseconds."""
+
+from __future__ import annotations
+
+import functools
+import io
+import json
+from typing import Any
+from unittest import mock
+
+from apps import engine
+from apps.core import scope, storage
+from apps.core.ids import new_id
+from apps.datasets import queries as datasets
+from apps.datasets import services
+from apps.datasets.models import Dataset
+from apps.datasets.reading import child, runner
+from apps.datasets.reading.contracts import ColumnMapping, Reading
+from apps.engine.contracts import TrainResult, TrainSpec
+from apps.registry.models import Model, ModelVersion
+from tests.engine.panels import build, seasonal
+
+MAPPING = ColumnMapping("ds", "y", ("unique_id",))
+MONTHS, SERIES, HORIZON = 72, 3, 6
+SERIES_IDS = tuple(f"series-{number}" for number in range(SERIES))
+
+
+def monthly_csv(months: int = MONTHS, names: tuple[str, ...] = SERIES_IDS) -> str:
+    """Level, trend, season and noise of each series, the first of a month in each row."""
+    lines = ["unique_id,ds,y"]
+    for name, values in zip(names, seasonal(len(names), months), strict=True):
+        lines += [f"{name},{_month(step)},{value:.3f}" for step, value in enumerate(values)]
+    return "\n".join(lines) + "\n"
+
+
+def dataset(name: str = "Sales", text: str | None = None) -> Dataset:
+    """A data set of the tenant in scope, read in this process as the limited child would read it."""
+
+    def run(request: dict[str, Any], _limits: object) -> Reading:
+        return Reading.from_json(json.loads(json.dumps(child.answer(request))))
+
+    with mock.patch.object(runner, "_run", run):
+        data = io.BytesIO((text or monthly_csv()).encode())
+        upload = services.receive_upload(filename="sales.csv", stream=data)
+        return services.accept_upload(upload_id=upload.id, name=name, mapping=MAPPING)
+
+
+@functools.cache
+def result(algorithm: str) -> TrainResult:
+    """What the engine makes of the small panel when ``algorithm`` wins over the seasonal naive."""
+    spec = TrainSpec(horizon=HORIZON, candidates=(algorithm,), windows=2)
+    made = engine.train(build(seasonal(SERIES, MONTHS)), spec)
+    assert made.selected == algorithm, made.leaderboard
+    return made
+
+
+@functools.cache
+def naive() -> TrainResult:
+    """What the engine makes of the small panel with no candidate but the seasonal naive."""
+    spec = TrainSpec(horizon=HORIZON, candidates=("seasonal_naive",), windows=2)
+    return engine.train(build(seasonal(SERIES, MONTHS)), spec)
+
+
+def model(name: str = "sales", made: TrainResult | None = None, of: Dataset | None = None) -> ModelVersion:
+    """A champion in the tenant in scope, without MLflow's mirror."""
+    made = made or naive()
+    data = of or dataset(name.title())
+    meta = engine.load_bundle(made.bundle, made.sha256).meta
+    sha256, path = storage.write_content(scope.current_tenant(), "bundles", made.bundle, ".alm")
+    row, _ = Model.objects.get_or_create(name=name, defaults={"dataset": data})
+    version = ModelVersion.objects.create(
+        model=row,
+        number=row.versions.count() + 1,
+        algorithm=made.selected,
+        label=meta.label,
+        bundle_sha256=sha256,
+        bundle_path=path,
+        bundle_bytes=len(made.bundle),
+        dataset_version=datasets.get_current_version(dataset=data),
+        job_id=new_id(),
+        metrics={},
+        notes=made.notes,
+        horizon_max=meta.horizon_max,
+        levels=list(meta.levels),
+        frequency=meta.frequency.alias,
+        series_count=len(meta.series_ids),
+        cutoff=meta.cutoff,
+        seed=0,
+        code_version=engine.__version__,
+    )
+    Model.objects.filter(id=row.id).update(champion=version)
+    return version
+
+
+def _month(step: int) -> str:
+    return f"{2015 + step // 12}-{step % 12 + 1:02d}-01"
