@@ -17,12 +17,11 @@ from typing import TYPE_CHECKING, Any
 from django.conf import settings
 
 from apps.core.tenancy import TenantKey
+from apps.registry.contracts import Trained
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run
-
-    from apps.registry.services import Trained
 
 CHAMPION = "champion"
 JOB_TAG = "almanac.job_id"

@@ -2,44 +2,17 @@
 
 from __future__ import annotations
 
-import uuid
-from dataclasses import dataclass
-from typing import Any
-
 from django.db import transaction
 
 from apps.audit import services as audit
 from apps.core import scope, storage
 from apps.jobs import Progress
 from apps.registry import mlflow_store, queries
+from apps.registry.contracts import Trained
 from apps.registry.models import Model, ModelVersion
 
 BUNDLES = "bundles"
 SUFFIX = ".alm"
-
-
-@dataclass(frozen=True, slots=True)
-class Trained:
-    """What a training hands over: the bundle and everything that the version's row keeps of it."""
-
-    model_name: str
-    dataset_id: uuid.UUID
-    dataset_version_id: uuid.UUID
-    job_id: uuid.UUID
-    algorithm: str
-    label: str
-    bundle: bytes
-    metrics: dict[str, float]
-    notes: list[str]
-    horizon_max: int
-    levels: list[int]
-    frequency: str
-    series_count: int
-    cutoff: str
-    seed: int
-    code_version: str
-    params: dict[str, Any]
-    leaderboard: list[dict[str, Any]]
 
 
 def publish(*, trained: Trained, progress: Progress) -> ModelVersion:

@@ -18,6 +18,7 @@ from apps.jobs import Progress
 from apps.jobs import services as jobs
 from apps.registry import queries as registry
 from apps.registry import services as publishing
+from apps.registry.contracts import Trained
 from apps.training import queries
 from apps.training.errors import InvalidTraining, ModelNameTaken
 from apps.training.models import TrainingRun
@@ -115,12 +116,12 @@ def _check_name(name: str, dataset_id: uuid.UUID) -> None:
         raise ModelNameTaken(name=name, dataset=taken.dataset.name)
 
 
-def _trained(run: TrainingRun, result: TrainResult) -> publishing.Trained:
+def _trained(run: TrainingRun, result: TrainResult) -> Trained:
     from apps import engine
 
     meta = engine.load_bundle(result.bundle, result.sha256).meta
     line = next(line for line in result.leaderboard if line.selected)
-    return publishing.Trained(
+    return Trained(
         model_name=run.model_name,
         dataset_id=run.dataset_id,
         dataset_version_id=run.dataset_version_id,

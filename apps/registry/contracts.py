@@ -1,0 +1,31 @@
+"""What a training hands over to the registry."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """What a training hands over: the bundle and everything that the version's row keeps of it."""
+
+    model_name: str
+    dataset_id: uuid.UUID
+    dataset_version_id: uuid.UUID
+    job_id: uuid.UUID
+    algorithm: str
+    label: str
+    bundle: bytes
+    metrics: dict[str, float]
+    notes: list[str]
+    horizon_max: int
+    levels: list[int]
+    frequency: str
+    series_count: int
+    cutoff: str
+    seed: int
+    code_version: str
+    params: dict[str, Any]
+    leaderboard: list[dict[str, Any]]
