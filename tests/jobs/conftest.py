@@ -12,9 +12,10 @@ from kombu import Connection
 
 from apps.core import redis
 from apps.core.scope import SystemRole
-from apps.jobs import registry, services, tasks
+from apps.jobs import registry, services
 from apps.jobs.models import Job
 from apps.jobs.registry import Handler
+from config import celery_app
 from tenants.context import system_scope, tenant_scope
 from tests import factories
 
@@ -63,11 +64,11 @@ def announced(queue: str = "training") -> int:
 @pytest.fixture
 def redis_away(monkeypatch: pytest.MonkeyPatch) -> Callable[[], Callable[[], None]]:
     """``come_back = redis_away()``: from then on messages go to an address where nobody listens."""
-    send = tasks.run.apply_async
+    send = celery_app.send_task
 
     def leave() -> Callable[[], None]:
         nowhere = Connection("redis://127.0.0.1:1/0")
-        monkeypatch.setattr(tasks.run, "apply_async", functools.partial(send, connection=nowhere))
-        return lambda: monkeypatch.setattr(tasks.run, "apply_async", send)
+        monkeypatch.setattr(celery_app, "send_task", functools.partial(send, connection=nowhere))
+        return lambda: monkeypatch.setattr(celery_app, "send_task", send)
 
     return leave

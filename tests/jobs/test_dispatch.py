@@ -12,9 +12,10 @@ from django.db import transaction
 from django.utils import timezone
 
 from apps.core import redis
-from apps.jobs import dispatch, queries, runner, services, tasks
+from apps.jobs import dispatch, queries, runner, services
 from apps.jobs.errors import JobFinished
 from apps.jobs.models import Job
+from config import celery_app
 from tenants.context import system_scope, tenant_scope
 from tenants.models import TenantLimits
 from tests import factories
@@ -36,7 +37,7 @@ def expire(job: Job) -> None:
 def sent(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The ids in the order in which they are announced."""
     ids: list[str] = []
-    monkeypatch.setattr(tasks.run, "apply_async", lambda args, queue: ids.append(f"{queue}:{args[0]}"))
+    monkeypatch.setattr(celery_app, "send_task", lambda _name, args, queue: ids.append(f"{queue}:{args[0]}"))
     return ids
 
 
