@@ -7,6 +7,7 @@ when k <= n, so 95 % needs 19 scores and 80 % needs 4. Only numpy is imported.
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from fractions import Fraction
 from statistics import NormalDist
@@ -35,10 +36,24 @@ class Pool:
 
         They never fall from one step to the next: an error further ahead is not known better.
         """
-        widths = [conformal_quantile(self.scores[k, : self.counts[k]], level) for k in range(horizon)]
-        if any(width is None for width in widths):
-            return None
-        return np.maximum.accumulate(np.asarray(widths, np.float64))
+        widths = self._of_steps(level)[:horizon]
+        return None if np.isnan(widths).any() else np.maximum.accumulate(widths)
+
+    def _of_steps(self, level: int) -> Floats:
+        """The quantile of each step by itself, NaN where there are too few; a forecast asks for the same few levels."""
+        if level not in self._found:
+            each = (
+                conformal_quantile(row[:count], level)
+                for row, count in zip(self.scores, self.counts, strict=True)
+            )
+            self._found[level] = np.asarray(
+                [np.nan if width is None else width for width in each], np.float64
+            )
+        return self._found[level]
+
+    @functools.cached_property
+    def _found(self) -> dict[int, Floats]:
+        return {}
 
 
 def needed(level: int) -> int:

@@ -112,7 +112,7 @@ class LoadedBundle:
         flags = [self._flags(int(r), c, k) for r, c, k in zip(rows, carried, clipped, strict=True)]
         return Prediction(
             tuple(names),
-            [self.tails.frequency.future(self.tails.times(int(r))[-1], horizon) for r in rows],
+            self._times(rows, horizon),
             points.mean,
             self._bands(rows, points, asked),
             tuple(flags),
@@ -135,6 +135,12 @@ class LoadedBundle:
         whole = isinstance(horizon, int) and not isinstance(horizon, bool)
         if not whole or not 1 <= horizon <= self.meta.horizon_max:
             raise errors.InvalidHorizon(horizon=horizon, horizon_max=self.meta.horizon_max)
+
+    def _times(self, rows: Ints, horizon: int) -> list[Times]:
+        """The grid after the end of each series; series that end together share one array."""
+        ends = self.tails.ds[self.tails.indptr[rows + 1] - 1]
+        grids = {end: self.tails.frequency.future(end, horizon) for end in set(ends)}
+        return [grids[end] for end in ends]
 
     def _points(
         self, rows: Ints, horizon: int, future: Mapping[str, Floats]

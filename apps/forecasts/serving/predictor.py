@@ -12,8 +12,10 @@ from apps.forecasts.serving.contracts import Band, ForecastQuery, SeriesForecast
 
 def predict(bundle: LoadedBundle, query: ForecastQuery) -> list[SeriesForecast]:
     """The forecast of each series asked for; raises the engine's errors."""
+    # Series that end together share one array of times, which is written out once.
     found = bundle.predict(query.series, query.horizon, query.levels, query.future or None)
-    return [_series(found, row) for row in range(len(found.series_ids))]
+    texts = {id(ds): times(ds) for ds in {id(ds): ds for ds in found.ds}.values()}
+    return [_series(found, row, texts[id(found.ds[row])]) for row in range(len(found.series_ids))]
 
 
 def history(bundle: LoadedBundle, series_id: str) -> dict[str, list[Any]]:
@@ -28,13 +30,13 @@ def times(values: Any) -> list[Any]:
         return [int(value) for value in values]
     days = values.astype("datetime64[D]")
     texts = days if bool((days == values).all()) else values.astype("datetime64[s]")
-    return [str(value) for value in np.datetime_as_string(texts)]
+    return np.datetime_as_string(texts).tolist()  # type: ignore[no-any-return] # of an array, a list of str
 
 
-def _series(found: Prediction, row: int) -> SeriesForecast:
+def _series(found: Prediction, row: int, ds: list[Any]) -> SeriesForecast:
     return SeriesForecast(
         series_id=found.series_ids[row],
-        ds=times(found.ds[row]),
+        ds=ds,
         mean=found.mean[row].tolist(),
         bands=[
             Band(level=level, lo=band.lo[row].tolist(), hi=band.hi[row].tolist(), calibrated=band.calibrated)
