@@ -12,7 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -34,17 +34,18 @@ class Stack:
 
     root: Path
     port: int
+    started: list[subprocess.Popen[str]] = field(default_factory=list)
 
     @property
     def var(self) -> Path:
         return self.root / "var"
 
     def start(self, **variables: str) -> subprocess.Popen[str]:
-        log = (self.root / "out").open("w")
-        with log:
-            return subprocess.Popen(
-                self._command("up"), cwd=self.root, env=self._environment(variables), stdout=log, stderr=log
-            )
+        command, environment = self._command("up"), self._environment(variables)
+        with (self.root / "out").open("w") as log:
+            started = subprocess.Popen(command, cwd=self.root, env=environment, stdout=log, stderr=log)
+        self.started.append(started)
+        return started
 
     def run(self, command: str, **variables: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
@@ -108,6 +109,8 @@ def stack() -> Iterator[Stack]:
         made = Stack(root, probe.getsockname()[1])
     yield made
     made.run("down")
+    for process in made.started:
+        process.wait(60)
     shutil.rmtree(root)
 
 
@@ -162,12 +165,9 @@ def test_each_process_may_be_killed_and_comes_back(stack: Stack, name: str) -> N
 
 def running(stack: Stack) -> subprocess.Popen[str]:
     """One stack for all the tests that kill a part of it."""
-    kept = getattr(stack, "kept", None)
-    if kept is None or kept.poll() is not None:
-        kept = stack.start()
-        stack.wait_until_ready(kept)
-        stack.kept = kept  # type: ignore[attr-defined]
-    return kept
+    if not stack.started or stack.started[-1].poll() is not None:
+        stack.wait_until_ready(stack.start())
+    return stack.started[-1]
 
 
 def answers(url: str) -> bool:
@@ -205,6 +205,7 @@ def test_after_kill_9_in_the_middle_of_a_start_the_next_one_works(stack: Stack) 
 def test_a_start_that_fails_says_why_and_leaves_nothing_running(stack: Stack) -> None:
     good = (stack.root / "manage.py").read_text()
     (stack.root / "manage.py").write_text("import sys; sys.exit('no such column: tenants.colour')")
+    (stack.var / "marks.json").unlink()
     try:
         done = stack.run("up")
     finally:
