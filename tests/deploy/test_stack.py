@@ -190,7 +190,7 @@ def test_after_kill_9_of_the_whole_start_the_next_one_works(stack: Stack) -> Non
 
 
 def test_after_kill_9_in_the_middle_of_a_start_the_next_one_works(stack: Stack) -> None:
-    shutil.rmtree(stack.var)
+    shutil.rmtree(stack.var, ignore_errors=True)
     first = stack.start(SLOW_SEED="30")
     stack.wait(lambda: "Training" in stack.output(), first)
     assert not (stack.var / "almanac.json").exists()
@@ -205,7 +205,7 @@ def test_after_kill_9_in_the_middle_of_a_start_the_next_one_works(stack: Stack) 
 def test_a_start_that_fails_says_why_and_leaves_nothing_running(stack: Stack) -> None:
     good = (stack.root / "manage.py").read_text()
     (stack.root / "manage.py").write_text("import sys; sys.exit('no such column: tenants.colour')")
-    (stack.var / "marks.json").unlink()
+    (stack.var / "marks.json").unlink(missing_ok=True)
     try:
         done = stack.run("up")
     finally:
