@@ -2,6 +2,7 @@
 
 from django.urls import include, path
 
-_APPS = ("api_keys", "datasets", "registry", "training", "forecasts", "explanations", "jobs", "usage")
+# Tried in this order for each request: what is asked most stands first.
+_APPS = ("forecasts", "jobs", "datasets", "registry", "training", "explanations", "usage", "api_keys")
 
-urlpatterns = [path("v1/", include(f"apps.{name}.api.urls")) for name in _APPS]
+urlpatterns = [path("v1/", include([path("", include(f"apps.{name}.api.urls")) for name in _APPS]))]

@@ -63,12 +63,12 @@ MIDDLEWARE = [
     "apps.core.middleware.ContentSecurityPolicyMiddleware",
     "tenants.middleware.HostMiddleware",
     "apps.api_keys.middleware.ApiKeyMiddleware",
-    "django.contrib.sessions.middleware.SessionMiddleware",
-    "django.middleware.common.CommonMiddleware",
-    "django.middleware.csrf.CsrfViewMiddleware",
-    "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "django.contrib.messages.middleware.MessageMiddleware",
-    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "apps.core.middleware_pages.SessionMiddleware",
+    "apps.core.middleware_pages.CommonMiddleware",
+    "apps.core.middleware_pages.CsrfViewMiddleware",
+    "apps.core.middleware_pages.AuthenticationMiddleware",
+    "apps.core.middleware_pages.MessageMiddleware",
+    "apps.core.middleware_pages.XFrameOptionsMiddleware",
     "apps.accounts.middleware.SessionScopeMiddleware",
 ]
 ROOT_URLCONF = "config.urls_public"
