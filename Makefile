@@ -26,7 +26,7 @@ logs: install ## Follow the logs of all processes
 	@exec $(RUN) -m deploy.local logs
 
 test: install-dev ## Run all the tests (ARGS='-k name' chooses)
-	@exec $(RUN) -m pytest $(ARGS)
+	@exec $(RUN) -m pytest -n 2 --dist loadfile $(ARGS)
 
 check: install-dev ## Run the linters, type checks, import contracts and migration check
 	$(RUN) -m ruff check .

@@ -3,8 +3,8 @@
     python benchmarks/slow_clients.py [--url http://127.0.0.1:8000/livez] [--clients 80] [--seconds 10]
 
 Without --url it starts granian with the real entry (`config.rsgi.Entry`, its default limits) around an
-application that answers at once. Half of the slow clients drip their headers, half their body; one that is cut
-off comes back.
+application that answers at once. Half of the slow clients drip their headers, half their body; one that is
+cut off comes back.
 """
 
 from __future__ import annotations
