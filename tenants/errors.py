@@ -24,15 +24,6 @@ class NoSchemaReady(AppError):
     retryable = True
 
 
-class TenantNotActive(AppError):
-    """The tenant exists but is suspended, being made or being deleted."""
-
-    kind = Kind.FORBIDDEN
-    code = "tenant_not_active"
-    title = "The workspace is not active"
-    template = "The workspace {slug!r} is {state}. Ask the operator of this server, or your billing contact."
-
-
 class WrongState(AppError):
     """The life cycle has no such step."""
 

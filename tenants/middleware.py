@@ -13,7 +13,8 @@ from apps.core.errors import NotFound
 from apps.core.middleware import answer, unavailable
 from tenants import queries
 
-BARE_HOSTS = frozenset({settings.BASE_DOMAIN, "127.0.0.1", "[::1]", "localhost"})
+BARE_HOSTS = frozenset({settings.BASE_DOMAIN, "127.0.0.1", "[::1]", "localhost", *settings.BARE_HOSTS})
+PROBES = frozenset({"/livez", "/readyz"})  # asked by address, and answered without a look-up
 
 
 class HostMiddleware:
@@ -26,7 +27,7 @@ class HostMiddleware:
         """An unknown host is a 404; a database that is away a 503."""
         host, _port = split_domain_port(request.get_host())
         request.tenant = None  # type: ignore[attr-defined]
-        if host in BARE_HOSTS:
+        if host in BARE_HOSTS or request.path in PROBES:
             request.urlconf = settings.PUBLIC_URLCONF
             return self.get_response(request)
         try:

@@ -17,7 +17,6 @@ from apps.core.middleware import answer, unavailable
 from tenants.context import tenant_scope
 
 API_PREFIX: Final = "/v1/"
-PUBLIC_PATHS: Final = frozenset({"/v1/openapi.json", "/v1/docs", "/v1/redoc"})
 
 
 class ApiKeyMiddleware:
@@ -36,8 +35,6 @@ class ApiKeyMiddleware:
             return self.get_response(request)
         try:
             refuse_key_in_query(request)
-            if request.path in PUBLIC_PATHS:
-                return self.get_response(request)
             principal = services.authenticate(given=key_in_headers(request))
             services.note_use(principal=principal)
         except AppError as error:

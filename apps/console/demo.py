@@ -90,7 +90,7 @@ def seed(*, password: str, operator_password: str, key_seed: str, report: Report
         dataset=slugs[0],
         model=slugs[0],
         series=series,
-        dashboard_url=f"{settings.SCHEME}://{SLUG}.{settings.BASE_DOMAIN}:{settings.PORT}/",
+        dashboard_url=f"{settings.SCHEME}://{SLUG}.{settings.BASE_DOMAIN}:{settings.PUBLIC_PORT}/",
         operator_email=OPERATOR,
         operator_password=operator_password,
     )

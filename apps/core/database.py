@@ -66,8 +66,9 @@ class SharedTable(Operation):
         from_state: ProjectState,
         to_state: ProjectState,
     ) -> None:
-        """Send the statements; runs as the owner."""
-        for statement in self.statements(str(schema_editor.connection.settings_dict["NAME"])):
+        """Send the statements; runs as the owner. A later migration may state the table anew."""
+        drops = [drop for role in self.grants for drop in self._drops(role)]
+        for statement in (*drops, *self.statements(str(schema_editor.connection.settings_dict["NAME"]))):
             schema_editor.execute(statement)
 
     def database_backwards(
@@ -81,8 +82,8 @@ class SharedTable(Operation):
         database = str(schema_editor.connection.settings_dict["NAME"])
         schema_editor.execute(f'ALTER TABLE "{self.table}" DISABLE ROW LEVEL SECURITY')
         for role in self.grants:
-            for policy in (f"{self.table}_{role}{end}" for end in ("", "_insert", "_update")):
-                schema_editor.execute(f'DROP POLICY IF EXISTS "{policy}" ON "{self.table}"')
+            for statement in self._drops(role):
+                schema_editor.execute(statement)
             schema_editor.execute(f'REVOKE ALL ON "{self.table}" FROM "{role_name(database, role)}"')
 
     def statements(self, database: str) -> list[str]:
@@ -101,6 +102,10 @@ class SharedTable(Operation):
     def describe(self) -> str:
         """A line for ``migrate``'s output."""
         return f"State who may touch {self.table}"
+
+    def _drops(self, role: str) -> list[str]:
+        ends = ("", "_insert", "_update")
+        return [f'DROP POLICY IF EXISTS "{self.table}_{role}{end}" ON "{self.table}"' for end in ends]
 
     def _policies(self, role: str, grantee: str) -> list[str]:
         seen = self._condition(role)

@@ -103,7 +103,8 @@ class ContentSecurityPolicyMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         """Set the header where the view set none."""
         response = self.get_response(request)
-        hosts = f"{settings.SCHEME}://{settings.BASE_DOMAIN}:{settings.PORT} {settings.SCHEME}://*.{settings.BASE_DOMAIN}:{settings.PORT}"
+        port = "" if settings.PUBLIC_PORT in (80, 443) else f":{settings.PUBLIC_PORT}"
+        hosts = " ".join(f"{settings.SCHEME}://{star}{settings.BASE_DOMAIN}{port}" for star in ("", "*."))
         form_action = " ".join(("'self'", hosts, *getattr(response, "form_action", ())))
         response.headers.setdefault(
             "Content-Security-Policy",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -92,8 +91,3 @@ def pinball(y: Floats, f: Floats, quantile: float) -> float:
     """Mean quantile loss, in units of the data."""
     error = y - f
     return float(np.nanmean(np.maximum(quantile * error, (quantile - 1.0) * error)))
-
-
-POINT_METRICS: dict[str, Callable[[Floats, Floats], float]] = {
-    "mae": mae, "rmse": rmse, "smape": smape, "wape": wape, "bias": bias,
-}  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import config.celery  # noqa: F401 - every process that has settings sends to our broker
 from config import env, logs
 
 BASE_DIR = env.REPOSITORY
@@ -17,12 +18,11 @@ HOST = env.text("HOST", "127.0.0.1")
 PORT = env.number("PORT", 8000)
 BASE_DOMAIN = env.text("ALMANAC_BASE_DOMAIN", "localhost")
 SCHEME = env.choice("ALMANAC_SCHEME", "http", ("http", "https"))
-ALLOWED_HOSTS = [
-    f".{BASE_DOMAIN}",
-    "127.0.0.1",
-    "[::1]",
-    *filter(None, env.text("ALMANAC_HOSTS", "").split(",")),
-]
+# Other names and addresses of the bare host, such as the one that HOST binds.
+BARE_HOSTS = [HOST, *filter(None, env.text("ALMANAC_HOSTS", "").split(","))]
+# Where people reach us, which behind a proxy is not where we listen.
+PUBLIC_PORT = env.number("ALMANAC_PUBLIC_PORT", PORT)
+ALLOWED_HOSTS = [f".{BASE_DOMAIN}", "127.0.0.1", "[::1]", *BARE_HOSTS]
 SIGNUP = env.choice("SIGNUP", "open", ("open", "invite", "closed"))
 READY_TENANTS = env.number("ALMANAC_READY_TENANTS", 2)
 
@@ -119,14 +119,6 @@ CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 # Native libraries keep what they allocated; a fresh child now and then gives it back.
 CELERY_WORKER_MAX_TASKS_PER_CHILD = 200
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
-CELERY_BEAT_SCHEDULE = {
-    "jobs.sweep": {"task": "jobs.sweep", "schedule": 5.0, "options": {"queue": "default", "expires": 5}},
-    "tenants.refill": {
-        "task": "tenants.refill",
-        "schedule": 30.0,
-        "options": {"queue": "default", "expires": 30},
-    },
-}
 MLFLOW_TRACKING_URI = env.text("MLFLOW_TRACKING_URI", "")
 MLFLOW_ARTIFACT_ROOT = env.text("MLFLOW_ARTIFACT_ROOT", str(VAR / "mlflow"))
 
@@ -153,7 +145,7 @@ REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["apps.api_keys.authentication.ApiKeyAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["apps.api_keys.permissions.HasScope"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_PARSER_CLASSES": ["apps.core.api.StrictJSONParser"],
     "EXCEPTION_HANDLER": "apps.core.problems.exception_handler",
     "UNAUTHENTICATED_USER": None,
 }

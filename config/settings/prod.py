@@ -1,10 +1,12 @@
 """Settings behind a TLS-terminating proxy."""
 
+from config import env
 from config.settings._databases import databases
 from config.settings.base import *  # noqa: F403
 
 DATABASES = databases(pooled=True)
 SCHEME = "https"
+PUBLIC_PORT = env.number("ALMANAC_PUBLIC_PORT", 443)
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SECURE_SSL_REDIRECT = True
 SECURE_REDIRECT_EXEMPT = [r"^livez$", r"^readyz$"]

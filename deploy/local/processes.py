@@ -120,7 +120,7 @@ def beat(environments: Environments) -> Process:
     words = ["--scheduler", "celery.beat:Scheduler", "--pidfile=", "--loglevel", "INFO"]
     return Process(
         name="beat",
-        command=[sys.executable, "-m", "celery", "-A", "config.celery", "beat", *words],
+        command=[sys.executable, "-m", "celery", "-A", "config.beat", "beat", *words],
         environment=dict(environments.beat),
         ready=settled(BEAT_SETTLES_SECONDS),
         folder=REPOSITORY,
@@ -140,10 +140,8 @@ def stripe_simulator(options: Options, url: str, secrets: Secrets, environment: 
             "-m",
             "deploy.stripe_sim",
             *words,
-            "--webhook-secret",
-            secrets.stripe_webhook_secret,
         ],
-        environment=environment,
+        environment=environment | {"STRIPE_WEBHOOK_SECRET": secrets.stripe_webhook_secret},
         ready=in_thread(lambda: http_status(url, "/") is not None),
         folder=REPOSITORY,
     )

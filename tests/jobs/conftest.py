@@ -15,7 +15,7 @@ from apps.core.scope import SystemRole
 from apps.jobs import registry, services
 from apps.jobs.models import Job
 from apps.jobs.registry import Handler
-from config import celery_app
+from config.celery import app as celery_app
 from tenants.context import system_scope, tenant_scope
 from tests import factories
 

@@ -15,7 +15,7 @@ from apps.core import redis
 from apps.jobs import dispatch, queries, runner, services
 from apps.jobs.errors import JobFinished
 from apps.jobs.models import Job
-from config import celery_app
+from config.celery import app as celery_app
 from tenants.context import system_scope, tenant_scope
 from tenants.models import TenantLimits
 from tests import factories

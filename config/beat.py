@@ -1,0 +1,15 @@
+"""The clock of the periodic tasks: a Celery app that knows their names and nothing of Django, so beat stays small."""
+
+from celery import Celery
+
+from config import env
+
+app = Celery("almanac-beat", broker=env.broker_url(env.text("REDIS_URL")))
+app.conf.update(
+    broker_connection_retry_on_startup=True,
+    task_serializer="json",
+    beat_schedule={
+        "jobs.sweep": {"task": "jobs.sweep", "schedule": 5.0, "options": {"queue": "default", "expires": 5}},
+        "tenants.refill": {"task": "tenants.refill", "schedule": 30.0, "options": {"queue": "default", "expires": 30}},
+    },
+)
