@@ -22,11 +22,8 @@ OWNER = "owner"
 def migrate_public(report: Callable[[str], None] = lambda _line: None) -> int:
     """Bring the shared tables up to date; returns how many migrations ran."""
     ran = _migrate("public", report)
-    if ran:
-        for (
-            app
-        ) in apps.get_app_configs():  # the admin site names its pages by them, and may not write them itself
-            create_contenttypes(app, verbosity=0, using=OWNER)
+    for app in apps.get_app_configs():  # the admin site names its pages by them, and may not write them itself
+        create_contenttypes(app, verbosity=0, using=OWNER)  # here too when an earlier start ended in between
     return ran
 
 
