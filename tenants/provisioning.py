@@ -22,8 +22,9 @@ OWNER = "owner"
 def migrate_public(report: Callable[[str], None] = lambda _line: None) -> int:
     """Bring the shared tables up to date; returns how many migrations ran."""
     ran = _migrate("public", report)
-    for app in apps.get_app_configs():  # the admin site names its pages by them, and may not write them itself
-        create_contenttypes(app, verbosity=0, using=OWNER)  # here too when an earlier start ended in between
+    # The admin site names its pages by them and may not write them; an earlier start may have ended before.
+    for app in apps.get_app_configs():
+        create_contenttypes(app, verbosity=0, using=OWNER)
     return ran
 
 
