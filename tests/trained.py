@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
-import io
 import json
+import tempfile
+from pathlib import Path
 from typing import Any
 from unittest import mock
+
+from django.db import transaction
+from django.utils.text import slugify
 
 from apps import engine
 from apps.core import scope, storage
 from apps.core.ids import new_id
 from apps.datasets import queries as datasets
 from apps.datasets import services
-from apps.datasets.models import Dataset
+from apps.datasets.models import Dataset, Origin
 from apps.datasets.reading import child, runner
 from apps.datasets.reading.contracts import ColumnMapping, Reading
 from apps.engine.contracts import TrainResult, TrainSpec
@@ -29,20 +34,33 @@ def monthly_csv(months: int = MONTHS, names: tuple[str, ...] = SERIES_IDS) -> st
     """Level, trend, season and noise of each series, the first of a month in each row."""
     lines = ["unique_id,ds,y"]
     for name, values in zip(names, seasonal(len(names), months), strict=True):
-        lines += [f"{name},{_month(step)},{value:.3f}" for step, value in enumerate(values)]
+        lines += [f"{name},{_month(step)},{value:.4f}" for step, value in enumerate(values)]
     return "\n".join(lines) + "\n"
 
 
 def dataset(name: str = "Sales", text: str | None = None) -> Dataset:
-    """A data set of the tenant in scope, read in this process as the limited child would read it."""
+    """A data set of the tenant in scope; the same text is read once a run."""
+    reading, parquet = _read(text or monthly_csv())
+    sha256, path = storage.write_content(scope.current_tenant(), "datasets", parquet, ".parquet")
+    with transaction.atomic():
+        made = services._create_dataset(name=name, slug=slugify(name), origin=Origin.UPLOAD)
+        services._add_version(made, reading, sha256, path, None)
+    return made
+
+
+@functools.cache
+def _read(text: str) -> tuple[Reading, bytes]:
+    """What the limited child would answer, made in this process, with the Parquet file that it would write."""
 
     def run(request: dict[str, Any], _limits: object) -> Reading:
         return Reading.from_json(json.loads(json.dumps(child.answer(request))))
 
-    with mock.patch.object(runner, "_run", run):
-        data = io.BytesIO((text or monthly_csv()).encode())
-        upload = services.receive_upload(filename="sales.csv", stream=data)
-        return services.accept_upload(upload_id=upload.id, name=name, mapping=MAPPING)
+    with tempfile.TemporaryDirectory() as folder, mock.patch.object(runner, "_run", run):
+        source, target = Path(folder, "data.csv"), Path(folder, "data.parquet")
+        source.write_text(text)
+        reading = runner.read_file(source=source, mapping=MAPPING, target=target)
+        assert reading.table is not None, reading
+        return reading, target.read_bytes()
 
 
 @functools.cache
@@ -59,6 +77,14 @@ def naive() -> TrainResult:
     """What the engine makes of the small panel with no candidate but the seasonal naive."""
     spec = TrainSpec(horizon=HORIZON, candidates=("seasonal_naive",), windows=2)
     return engine.train(build(seasonal(SERIES, MONTHS)), spec)
+
+
+@functools.cache
+def named(series_ids: tuple[str, ...]) -> TrainResult:
+    """A seasonal naive of series with these ids."""
+    panel = build(seasonal(len(series_ids), MONTHS))
+    spec = TrainSpec(horizon=HORIZON, candidates=("seasonal_naive",), windows=2)
+    return engine.train(dataclasses.replace(panel, series_ids=series_ids), spec)
 
 
 def model(name: str = "sales", made: TrainResult | None = None, of: Dataset | None = None) -> ModelVersion:

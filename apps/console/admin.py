@@ -8,7 +8,7 @@ from typing import Any
 from django.contrib import admin, messages
 from django.db.models import Model, QuerySet, Sum
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect
+from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
@@ -159,7 +159,7 @@ class TenantAdmin(ReadOnly):
         return self._step(request, tenant_id, "reactivate")
 
     def _step(self, request: HttpRequest, tenant_id: uuid.UUID, action: str) -> HttpResponse:
-        tenant = self.get_queryset(request).get(id=tenant_id)
+        tenant = get_object_or_404(self.get_queryset(request), id=tenant_id)
         form = ReasonForm(request.POST or None)
         back = reverse("console:tenants_tenant_change", args=[tenant_id])
         if request.method != "POST" or not form.is_valid():

@@ -12,6 +12,7 @@ from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.template.response import SimpleTemplateResponse
 
+from apps.core.errors import Forbidden
 from apps.core.request_context import Actor, act_as
 from apps.core.scope import SystemRole
 from tenants.context import system_scope
@@ -36,7 +37,7 @@ class ConsoleSite(AdminSite):
         @functools.wraps(view)
         def scoped(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
             if not self.has_permission(request):  # reads session and user, which the edge may
-                return guarded(request, *args, **kwargs)
+                return self._turn_away(request)
             actor = Actor("operator", str(request.user.pk), request.user.get_username())
             with act_as(actor), system_scope(SystemRole.OPERATOR):
                 response = guarded(request, *args, **kwargs)
@@ -47,6 +48,12 @@ class ConsoleSite(AdminSite):
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:  # noqa: ARG002
         """The one log-in page of the bare host."""
         return redirect_to_login(request.GET.get("next", "/admin/"), "/login/")
+
+    def _turn_away(self, request: HttpRequest) -> HttpResponse:
+        """Strangers may be operators and log in; a customer's person would only come back here."""
+        if request.user.is_authenticated:
+            raise Forbidden(permission="operator")
+        return redirect_to_login(request.get_full_path(), "/login/")
 
     def get_urls(self) -> list[Any]:
         """Django's pages without its own log-out and passwords: the bare host has them."""

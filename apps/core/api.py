@@ -1,12 +1,15 @@
-"""What the REST endpoints share: pages of a list, by an opaque cursor."""
+"""What the REST endpoints share: bodies read strictly, and pages of a list by an opaque cursor."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+import json
+from collections.abc import Callable, Iterator, Mapping
+from typing import IO, Any, NoReturn
 
 from django.core import signing
 from django.db.models import QuerySet
+from rest_framework.exceptions import ParseError
+from rest_framework.parsers import JSONParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -22,6 +25,48 @@ class InvalidPage(AppError):
     code = "invalid_page"
     title = "That page cannot be shown"
     template = "{detail}"
+
+
+class InvalidParameter(AppError):
+    """A parameter of the address cannot be meant."""
+
+    code = "invalid_parameter"
+    title = "A parameter of the address is not valid"
+    template = "The parameter {name!r} holds a character that no text of ours has."
+
+
+class StrictJSONParser(JSONParser):
+    """JSON as RFC 8259 has it, in UTF-8; what two readers would read differently is refused, never guessed.
+
+    That is NaN and infinities, a name twice in one object, and text that is no Unicode or holds a NUL, which the
+    database cannot keep.
+    """
+
+    def parse(
+        self,
+        stream: IO[Any],
+        media_type: str | None = None,  # noqa: ARG002 - the signature is DRF's
+        parser_context: Mapping[str, Any] | None = None,  # noqa: ARG002
+    ) -> Any:
+        """The body's value; raises ``ParseError``."""
+        try:
+            text = stream.read().decode("utf-8-sig")
+            body = json.loads(text, parse_constant=_no_constant, object_pairs_hook=_no_name_twice)
+        except RecursionError:
+            raise ParseError("The body is nested too deeply.") from None
+        except ValueError as error:
+            raise ParseError(f"The body is not JSON: {str(error)[:200]}") from None
+        if "\\u" in text and not all(_is_text(each) for each in _texts(body)):
+            raise ParseError("The body holds a NUL or half a surrogate pair in a text.")
+        return body
+
+
+def text_parameter(request: Request, name: str) -> str:
+    """A parameter of the address, '' where it is not given; raises ``InvalidParameter``."""
+    value = str(request.query_params.get(name, ""))
+    if not _is_text(value):
+        raise InvalidParameter(name=name)
+    return value
 
 
 def page(request: Request, rows: QuerySet[Any], show: Callable[[Any], dict[str, Any]]) -> Response:
@@ -56,3 +101,32 @@ def _position(cursor: str) -> str:
         return str(signing.loads(cursor, salt="cursor"))
     except signing.BadSignature:
         raise InvalidPage(detail="The cursor is not one that this server gave out.") from None
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not a number in JSON")
+
+
+def _no_name_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _value in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"the name {twice[:80]!r} stands twice in one object")
+    return found
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for name, inner in value.items():
+            yield name
+            yield from _texts(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _texts(inner)
+
+
+def _is_text(value: str) -> bool:
+    return "\0" not in value and not any("\ud800" <= character <= "\udfff" for character in value)

@@ -18,11 +18,12 @@ from apps.explanations.errors import NoSuchPoint
 from apps.explanations.models import Explanation
 from apps.forecasts import queries as forecasts
 from apps.jobs import Progress
+from apps.jobs import queries as job_queries
 from apps.jobs import services as jobs
 
 
 def request(*, forecast_id: uuid.UUID, series_id: str, step: int) -> Explanation:
-    """Queue the explanation of one point; the same point asked twice is the same explanation.
+    """Queue the explanation of one point; the same point asked twice is the same explanation, unless that failed.
 
     Raises ``NotFound`` for the forecast and ``NoSuchPoint``.
     """
@@ -31,12 +32,7 @@ def request(*, forecast_id: uuid.UUID, series_id: str, step: int) -> Explanation
         raise NoSuchPoint(
             forecast_id=answer.public_id, series_id=series_id[:80], step=step, horizon=answer.query.horizon
         )
-    earlier = (
-        queries.list_explanations(forecast_id=forecast_id)
-        .filter(series_id=series_id, step=step, result__isnull=False)
-        .first()
-    )
-    return earlier or _queue(forecast_id, series_id, step)
+    return _find_alive(forecast_id, series_id, step) or _queue(forecast_id, series_id, step)
 
 
 def perform(*, explanation_id: uuid.UUID, progress: Progress) -> Explanation:
@@ -63,6 +59,19 @@ def perform(*, explanation_id: uuid.UUID, progress: Progress) -> Explanation:
         explanation.method, explanation.result = found.method, _as_json(found)
         explanation.save(update_fields=["method", "result"])
     return explanation
+
+
+def _find_alive(forecast_id: uuid.UUID, series_id: str, step: int) -> Explanation | None:
+    """An explanation of the point that is there or on its way."""
+    found = queries.list_explanations(forecast_id=forecast_id).filter(series_id=series_id, step=step)
+    return next(
+        (
+            each
+            for each in found
+            if each.result is not None or not job_queries.get_job(job_id=each.job_id).is_final
+        ),
+        None,
+    )
 
 
 def _queue(forecast_id: uuid.UUID, series_id: str, step: int) -> Explanation:

@@ -29,7 +29,7 @@ def create(request: HttpRequest, forecast_id: str) -> HttpResponse:
         explanation = services.request(
             forecast_id=parse_public_id("fc", forecast_id),
             series_id=request.POST.get("series_id", ""),
-            step=int(step) if step.isascii() and step.isdigit() else 0,
+            step=int(step) if step.isascii() and step.isdigit() and len(step) <= 9 else 0,
         )
     except AppError as error:
         messages.error(request, error.detail)

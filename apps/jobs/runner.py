@@ -126,6 +126,7 @@ def _finish(job: Job, columns: dict[str, Any]) -> None:
     if columns["state"] != JobState.QUEUED:
         columns = {**columns, "finished_at": Now()}
     mine = Job.objects.filter(id=job.id, fencing_token=job.fencing_token, state=JobState.RUNNING)
+    connection.close_if_unusable_or_obsolete()  # the handler may have failed because the database went away
     with system_scope(SystemRole.DISPATCHER), transaction.atomic():
         written = mine.update(lease_until=None, **columns)
         if written and columns["state"] == JobState.FAILED:

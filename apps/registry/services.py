@@ -9,6 +9,7 @@ from apps.core import scope, storage
 from apps.jobs import Progress
 from apps.registry import mlflow_store, queries
 from apps.registry.contracts import Trained
+from apps.registry.errors import ModelNameTaken
 from apps.registry.models import Model, ModelVersion
 
 BUNDLES = "bundles"
@@ -19,10 +20,11 @@ def publish(*, trained: Trained, progress: Progress) -> ModelVersion:
     """Keep the bundle, mirror it in MLflow, and make it the champion: the row commits last and is the truth.
 
     A job that is done a second time finds what the first left: content is addressed by hash, MLflow's objects carry
-    the job's id, and the version's row is unique by job.
+    the job's id, and the version's row is unique by job. Raises ``ModelNameTaken``.
     """
     earlier = queries.find_by_job(job_id=trained.job_id)
     if earlier is not None:
+        _mirror_champion(earlier.model)
         return earlier
     key = scope.current_tenant()
     sha256, path = storage.write_content(key, BUNDLES, trained.bundle, SUFFIX)
@@ -39,14 +41,22 @@ def publish(*, trained: Trained, progress: Progress) -> ModelVersion:
             target_id=trained.model_name,
             changes={"before": before, "after": version.number, "algorithm": trained.algorithm},
         )
-    mlflow_store.set_champion(name=mirrored.name, version=mirrored.version)
+    _mirror_champion(version.model)
     return version
+
+
+def _mirror_champion(model: Model) -> None:
+    """Point MLflow's alias at what the model's row says by now; safe to repeat."""
+    champion = queries.get_champion(name=model.name)
+    mlflow_store.set_champion(name=champion.mlflow_name, version=champion.mlflow_version)
 
 
 def _insert(trained: Trained, sha256: str, path: str, mirrored: mlflow_store.Registered) -> ModelVersion:
     model, _created = Model.objects.get_or_create(
         name=trained.model_name, defaults={"dataset_id": trained.dataset_id}
     )
+    if model.dataset_id != trained.dataset_id:  # two first trainings of that name were under way
+        raise ModelNameTaken(name=model.name, dataset=model.dataset.name)
     Model.objects.select_for_update().get(
         id=model.id
     )  # two trainings of one model: numbers are given one after the other

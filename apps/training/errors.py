@@ -12,12 +12,3 @@ class InvalidTraining(AppError):
     code = "invalid_training"
     title = "The training cannot be started like this"
     template = "{reason}"
-
-
-class ModelNameTaken(AppError):
-    """The name belongs to a model of another data set."""
-
-    kind = Kind.CONFLICT
-    code = "model_name_taken"
-    title = "That model name is taken"
-    template = "The model {name!r} forecasts the data set {dataset!r}. Choose another name."

@@ -19,8 +19,9 @@ from apps.jobs import services as jobs
 from apps.registry import queries as registry
 from apps.registry import services as publishing
 from apps.registry.contracts import Trained
+from apps.registry.errors import ModelNameTaken
 from apps.training import queries
-from apps.training.errors import InvalidTraining, ModelNameTaken
+from apps.training.errors import InvalidTraining
 from apps.training.models import TrainingRun
 
 if TYPE_CHECKING:
@@ -163,7 +164,8 @@ def _note_result(run: TrainingRun, result: TrainResult, version: ModelVersion) -
         "model_version": version,
         "finished_at": timezone.now(),
     }
-    TrainingRun.objects.filter(id=run.id).update(**columns)
+    if not TrainingRun.objects.filter(id=run.id, finished_at=None).update(**columns):
+        return  # an earlier attempt came this far and was killed before its job ended
     audit.record(
         action="training.succeeded",
         target_type="training_run",

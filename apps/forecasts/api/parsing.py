@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, TypeGuard
 
 from apps.core.errors import FieldError
@@ -12,6 +13,7 @@ KNOWN = ("model", "horizon", "levels", "series", "future_covariates")
 MAX_HORIZON = 10_000
 MAX_SERIES = 100_000
 DEFAULT_LEVELS = (80, 95)
+MOST_FAULTS = 20  # told in one answer
 
 
 def parse(body: Any) -> tuple[str, ForecastQuery]:
@@ -19,10 +21,14 @@ def parse(body: Any) -> tuple[str, ForecastQuery]:
     if not isinstance(body, dict):
         raise _invalid([FieldError("not_an_object", "the body must be a JSON object", pointer="/")])
     faults = [
-        FieldError("unknown_field", f"{name!r} is not a field; fields are {', '.join(KNOWN)}", f"/{name}")
+        FieldError(
+            "unknown_field",
+            f"{name[:80]!r} is not a field; fields are {', '.join(KNOWN)}",
+            f"/{_escape(name)}",
+        )
         for name in body
         if name not in KNOWN
-    ]
+    ][:MOST_FAULTS]
     faults += [fault for check in (_model, _horizon, _levels, _series, _future) for fault in check(body)]
     if faults:
         raise _invalid(faults)
@@ -93,7 +99,7 @@ def _series(body: dict[str, Any]) -> list[FieldError]:
     ]
     if not faults and len(set(series)) < len(series):
         faults = [FieldError("duplicate", "each series may stand once", "/series")]
-    return faults[:20]
+    return faults[:MOST_FAULTS]
 
 
 def _future(body: dict[str, Any]) -> list[FieldError]:
@@ -117,7 +123,7 @@ def _future(body: dict[str, Any]) -> list[FieldError]:
             for name, values in columns.items()
             if not isinstance(values, list) or not all(_number(value) for value in values)
         ]
-    return faults[:20]
+    return faults[:MOST_FAULTS]
 
 
 def _whole(value: Any) -> TypeGuard[int]:
@@ -125,7 +131,12 @@ def _whole(value: Any) -> TypeGuard[int]:
 
 
 def _number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < float("inf")
+    if not isinstance(value, (int, float)) or isinstance(value, bool):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # a whole number beyond what a float holds
+        return False
 
 
 def _short(value: Any) -> str:

@@ -41,8 +41,12 @@ class BundleStore:
         with loading:
             if (found := self._find(ref.sha256)) is not None:
                 return found
-            loaded = load(ref)
-            self._keep(ref, loaded)
+            try:
+                loaded = load(ref)
+                self._keep(ref, loaded)
+            finally:
+                with self._lock:
+                    self._loading.pop(ref.sha256, None)
         return loaded
 
     def _find(self, sha256: str) -> LoadedBundle | None:
@@ -56,7 +60,6 @@ class BundleStore:
     def _keep(self, ref: BundleRef, loaded: LoadedBundle) -> None:
         with self._lock:
             self._entries[ref.sha256] = _Entry(loaded, ref.size)
-            self._loading.pop(ref.sha256, None)
             while (
                 len(self._entries) > 1
                 and sum(entry.size for entry in self._entries.values()) > self.capacity_bytes

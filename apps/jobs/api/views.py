@@ -8,7 +8,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from apps.core.api import page
+from apps.core.api import page, text_parameter
 from apps.core.ids import parse_public_id
 from apps.jobs import queries, services
 from apps.jobs.models import Job
@@ -21,9 +21,7 @@ class Jobs(APIView):
 
     def get(self, request: Request) -> Response:
         """Newest first; ``?state=`` and ``?kind=`` narrow."""
-        rows = queries.list_jobs(
-            kind=request.query_params.get("kind", ""), state=request.query_params.get("state", "")
-        )
+        rows = queries.list_jobs(kind=text_parameter(request, "kind"), state=text_parameter(request, "state"))
         return page(request, rows, show)
 
 
