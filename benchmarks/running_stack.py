@@ -6,7 +6,6 @@ import contextlib
 import json
 import os
 import platform
-import signal
 import socket
 import subprocess
 import sys
@@ -77,21 +76,16 @@ def open_stack(announcement: Path | None) -> Iterator[Stack]:
 
 @contextlib.contextmanager
 def started(folder: Path, port: int) -> Iterator[Stack]:
-    """`make up` without the installation, in a folder that is kept; stopped at the end of the block."""
-    process = start(folder, port)
+    """`make up` in a folder that is kept; stopped at the end of the block."""
+    variables = os.environ | {"ALMANAC_VAR": str(folder), "PORT": str(port)}
+    make = ["make", "--no-print-directory"]
+    process = subprocess.Popen([*make, "up"], cwd=REPOSITORY, env=variables, stdout=sys.stderr)
     try:
         wait_until_announced(folder, process)
         yield read(folder / "almanac.json")
     finally:
-        process.send_signal(signal.SIGTERM)
+        subprocess.run([*make, "down"], cwd=REPOSITORY, env=variables, stdout=sys.stderr, check=True)
         process.wait(120)
-
-
-def start(folder: Path, port: int) -> subprocess.Popen[bytes]:
-    """The supervisor in a process of its own; what it prints goes to standard error."""
-    variables = os.environ | {"ALMANAC_VAR": str(folder), "PORT": str(port)}
-    command = [sys.executable, "-m", "deploy.local", "up"]
-    return subprocess.Popen(command, cwd=REPOSITORY, env=variables, stdout=sys.stderr)
 
 
 def wait_until_announced(folder: Path, process: subprocess.Popen[bytes]) -> None:
