@@ -4,7 +4,8 @@ from celery import Celery
 
 from config import env
 
-app = Celery("almanac-beat", broker=env.broker_url(env.text("REDIS_URL")))
+# No fix-ups: the one for Django would load all of it, as the settings are named in the environment.
+app = Celery("almanac-beat", broker=env.broker_url(env.text("REDIS_URL")), fixups=[])
 app.conf.update(
     broker_connection_retry_on_startup=True,
     task_serializer="json",
