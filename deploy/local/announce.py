@@ -13,6 +13,7 @@ import httpx
 from deploy.local.problems import StartProblem
 
 HORIZON = 6
+QUOTA_USED_UP = 402
 LEVELS = (80, 95)
 BLOCKS = "▁▂▃▄▅▆▇█"
 
@@ -44,10 +45,13 @@ class Demo:
 
 
 def ask(url: str, demo: Demo) -> dict[str, Any]:
-    """POST /v1/forecasts with the key, as a customer would."""
+    """POST /v1/forecasts with the key, as a customer would; where the month's quota is used up, an earlier answer."""
     headers = {"Authorization": f"Bearer {demo.api_key}"}
     try:
-        answer = httpx.post(f"{url}/v1/forecasts", json=demo.request_body(), headers=headers, timeout=60)
+        with httpx.Client(base_url=url, headers=headers, timeout=60) as client:
+            answer = client.post("/v1/forecasts", json=demo.request_body())
+            if answer.status_code == QUOTA_USED_UP:
+                answer = _earlier(client) or answer
     except httpx.HTTPError as error:
         raise StartProblem(f"The API did not answer: {error}.", "See var/log/web.log.") from error
     if answer.status_code != 200:
@@ -57,6 +61,12 @@ def ask(url: str, demo: Demo) -> dict[str, Any]:
         )
     content: dict[str, Any] = answer.json()
     return content
+
+
+def _earlier(client: httpx.Client) -> httpx.Response | None:
+    """The newest forecast that was billed, made again from its receipt; None where there is none."""
+    made = client.get("/v1/forecasts").json()["data"]
+    return client.get(f"/v1/forecasts/{made[0]['id']}") if made else None
 
 
 def table(forecast: dict[str, Any]) -> list[str]:

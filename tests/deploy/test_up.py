@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import http.server
 import io
 import json
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -246,6 +248,32 @@ def test_scripts_get_a_private_file_with_what_they_need(tmp_path: Path) -> None:
 def test_an_api_that_does_not_answer_fails_the_start() -> None:
     with pytest.raises(StartProblem, match="The API did not answer"):
         announce.ask("http://127.0.0.1:1", DEMO)
+
+
+class UsedUp(http.server.BaseHTTPRequestHandler):
+    """An API whose month's quota is used up, with one earlier forecast."""
+
+    def do_POST(self) -> None:
+        self._answer(402, {"code": "quota_exceeded"})
+
+    def do_GET(self) -> None:
+        earlier = self.path == "/v1/forecasts/fc_1"
+        self._answer(200, {"id": "fc_1"} if earlier else {"data": [{"id": "fc_1"}]})
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Nothing: the test's output stays readable."""
+
+    def _answer(self, status: int, content: object) -> None:
+        self.send_response(status)
+        self.end_headers()
+        self.wfile.write(json.dumps(content).encode())
+
+
+def test_a_quota_that_is_used_up_does_not_keep_the_stack_from_starting() -> None:
+    with http.server.HTTPServer(("127.0.0.1", 0), UsedUp) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        assert announce.ask(f"http://127.0.0.1:{server.server_port}", DEMO) == {"id": "fc_1"}
+        server.shutdown()
 
 
 def test_reset_deletes_everything_only_when_told_to(
