@@ -1,6 +1,6 @@
 """What a benchmark does inside the application, with the environment of the web process of a running stack.
 
-python inside.py limits TENANT [POINTS]      print the tenant's month; with POINTS, change it first
+python inside.py limits TENANT [POINTS]      print the tenant's month as it was; with POINTS, set its limit
 python inside.py steps REQUEST_JSON COUNT    time the steps of a request
 """
 
@@ -15,12 +15,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 
 def limits(slug: str, points: int | None) -> dict[str, int]:
-    """The forecast points of a tenant's month before the change."""
+    """Limit and use of a tenant's forecast points this month, before the change."""
     import django
 
     django.setup()
+    from apps.usage import queries as usage
     from tenants import queries, services
-    from tenants.context import system_scope
+    from tenants.context import system_scope, tenant_scope
 
     with system_scope("operator"):
         tenant = queries.find_by_slug(slug=slug)
@@ -32,7 +33,9 @@ def limits(slug: str, points: int | None) -> dict[str, int]:
         if points is not None:
             changed = replace(before, forecast_points_per_month=points)
             services.set_limits(tenant_id=tenant.id, limits=changed, reason="benchmark")
-    return {"points": before.forecast_points_per_month}
+    with tenant_scope(tenant.key):
+        used = usage.get_quota().used
+    return {"points": before.forecast_points_per_month, "used": used}
 
 
 def main(words: list[str]) -> None:
