@@ -31,8 +31,10 @@ class NameForm(forms.Form):
 class MappingForm(forms.Form):
     """Which column plays which part, drawn from a reading; answers to questions are fields too."""
 
-    time = forms.ChoiceField(label="Time", required=False)
-    value = forms.ChoiceField(label="Value", required=False)
+    use_required_attribute = False  # a preview is asked for while something is still missing
+
+    time = forms.ChoiceField(label="Time")
+    value = forms.ChoiceField(label="Value")
     series = forms.MultipleChoiceField(
         label="Series",
         required=False,
@@ -45,7 +47,7 @@ class MappingForm(forms.Form):
         widget=forms.CheckboxSelectMultiple,
         help_text="Number columns that help to explain the value, such as a price.",
     )
-    gap_rule = forms.ChoiceField(label="Fill missing steps with", choices=GAP_RULES, required=False)
+    gap_rule = forms.ChoiceField(label="Fill missing steps with", choices=GAP_RULES)
 
     def __init__(self, reading: Reading, *, gap_rule: str = "") -> None:
         mapping = reading.mapping or ColumnMapping("", "")
@@ -109,7 +111,6 @@ def _choice_field(question: Question) -> forms.ChoiceField:
     return forms.ChoiceField(
         label=question.message,
         choices=[("", "choose"), *options],
-        required=False,
         widget=forms.Select(attrs={"data-question": question.code}),
     )
 
