@@ -11,17 +11,28 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, Response, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Page,
+    Request,
+    Response,
+    expect,
+    sync_playwright,
+)
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 SHOTS = os.environ.get("ALMANAC_SHOTS")
 WIDE, NARROW = {"width": 1360, "height": 900}, {"width": 390, "height": 844}
+PATIENCE_MS = 20_000  # on a busy machine
 READY = "document.querySelectorAll('.skeleton').length === 0"
 
 
 @contextmanager
 def chromium() -> Iterator[Browser]:
     """A headless browser, closed when the block ends."""
+    expect.set_options(timeout=PATIENCE_MS)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         try:

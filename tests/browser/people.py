@@ -17,9 +17,9 @@ PASSWORD = "a kettle of blue herrings"
 # What a person who cannot see the page would stumble over: controls without a name, headings out of order.
 OBSTACLES = """() => {
   const seen = element => element.checkVisibility({visibilityProperty: true}) && !element.closest("[aria-hidden=true]");
-  const text = element => (element.getAttribute("aria-label") || element.innerText || "").trim();
-  const named = element => element.getAttribute("aria-labelledby") || text(element)
-    || [...(element.labels || [])].some(text) || element.querySelector("img[alt]:not([alt=''])");
+  const text = element => (element.getAttribute("aria-label") || element.innerText || element.title
+    || element.querySelector("img")?.alt || "").trim();
+  const named = element => element.getAttribute("aria-labelledby") || text(element) || [...(element.labels || [])].some(text);
   const found = [...document.querySelectorAll("a[href], button, input:not([type=hidden]), select, textarea, summary")]
     .filter(element => seen(element) && !named(element) && !(element.type === "submit" && element.value))
     .map(element => "no name: " + element.outerHTML.slice(0, 120));
@@ -62,7 +62,9 @@ def log_in(page: Page, stack: Stack, email: str, password: str, target: str = ""
 def upload(page: Page, tenant: str, name: str, content: str) -> None:
     """Choose a file, which sends it at once."""
     page.goto(f"{tenant}/datasets/new/")
-    page.set_input_files("input[type=file]", {"name": name, "mimeType": "text/csv", "buffer": content.encode()})
+    page.set_input_files(
+        "input[type=file]", {"name": name, "mimeType": "text/csv", "buffer": content.encode()}
+    )
 
 
 def unguessable_csv() -> str:
@@ -77,7 +79,9 @@ def unguessable_csv() -> str:
             if (shop, month) == ("west", 20):
                 continue
             booked, sold = _day(month, 28), _day(month, 1)
-            value = level * (1 + 0.01 * month + 0.3 * math.sin(month * math.pi / 6)) * noise.uniform(0.97, 1.03)
+            value = (
+                level * (1 + 0.01 * month + 0.3 * math.sin(month * math.pi / 6)) * noise.uniform(0.97, 1.03)
+            )
             out.write(f"{booked},{noise.randint(1, 9)},S{code},{sold},{value:.1f},{shop}\n")
     return out.getvalue()
 

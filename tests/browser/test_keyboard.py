@@ -42,7 +42,11 @@ def test_sign_up_and_upload_work_with_the_keyboard_alone(window: Open, stack: St
     page, _watch = window()
     company = f"Keys {int(time.time())}"
     page.goto(f"{stack.bare}/signup/")
-    for label, text in (("Company", company), ("E-mail", f"k{time.time():.0f}@keys.example"), ("Password", PASSWORD)):
+    for label, text in (
+        ("Company", company),
+        ("E-mail", f"k{time.time():.0f}@keys.example"),
+        ("Password", PASSWORD),
+    ):
         tab_to(page, label)
         page.keyboard.type(text)
     page.keyboard.press("Enter")
