@@ -187,7 +187,7 @@ def test_the_operator_finds_a_company_suspends_it_and_brings_it_back(
     ):
         operator.locator(".field-elsewhere").get_by_role("link", name=link).click()
         expect(operator.locator("#result_list")).to_contain_text(words)
-        look(operator, f"console-{link.split()[0].lower()}")
+        look(operator, f"console-{link.split(maxsplit=1)[0].lower()}")
         operator.go_back()
     _step(operator, "Suspend", "unpaid bills")
     watch.expect(403, "/")
@@ -215,7 +215,7 @@ def _open_tenant(page: Page, stack: Stack, shop: Shop) -> None:
 def _step(page: Page, link: str, reason: str) -> None:
     page.get_by_role("link", name=link).click()
     page.get_by_label("Reason").fill(reason)
-    look(page, f"console-{link.split()[0].lower()}")
+    look(page, f"console-{link.split(maxsplit=1)[0].lower()}")
     page.locator(".submit-row input[type=submit]").click()
     expect(page.locator(".messagelist")).to_contain_text("done")
 
