@@ -113,10 +113,10 @@ def _instrumented(clock: Clock) -> Callable[..., Any]:
 def _places() -> list[tuple[Any, str, str]]:
     from django.urls.resolvers import URLResolver
     from rest_framework.renderers import JSONRenderer
-    from rest_framework.request import Request
     from rest_framework.views import APIView
 
     from apps.api_keys import services as keys
+    from apps.core.api import StrictJSONParser
     from apps.core.middleware import RequestContextMiddleware
     from apps.forecasts import runtime, services
     from apps.forecasts.api import views
@@ -130,7 +130,8 @@ def _places() -> list[tuple[Any, str, str]]:
         (RequestContextMiddleware, "_log", "log line"),
         (URLResolver, "resolve", "URL resolving"),
         (APIView, "dispatch", "DRF"),
-        (Request, "_parse", "parse JSON"),
+        (views.Forecasts, "dispatch", "view"),
+        (StrictJSONParser, "parse", "parse JSON"),
         (JSONRenderer, "render", "render JSON"),
         (keys, "authenticate", "key"),
         (keys, "note_use", "note use of the key"),
