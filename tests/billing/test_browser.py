@@ -41,7 +41,7 @@ def test_an_owner_upgrades_pays_at_the_simulator_and_comes_back_to_the_new_plan(
 ) -> None:
     port, email = free_port(), owner_of_acme()
     webhook = f"http://127.0.0.1:{port}{WEBHOOK}"
-    settings.PORT = port
+    settings.PUBLIC_PORT = port
     with serving(port), simulator(tmp_path / "state.sqlite3", webhook_url=webhook) as sim:
         settings.STRIPE_API_KEY, settings.STRIPE_API_BASE = API_KEY, sim.origin
         settings.STRIPE_WEBHOOK_SECRET, settings.STRIPE_SIMULATED = SECRET, True

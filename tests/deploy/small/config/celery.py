@@ -9,7 +9,7 @@ from celery import Celery
 
 from deploy.local.broker import broker_url
 
-app = Celery("small", broker=broker_url(os.environ["REDIS_URL"]))
+app = Celery("small", broker=broker_url(os.environ["REDIS_URL"]), fixups=[])
 app.conf.task_ignore_result = True
 
 
