@@ -76,12 +76,14 @@ class DomainInline(ReadOnlyInline):
     """The tenant's host names."""
 
     model = Domain
+    verbose_name_plural = "Host names"
 
 
 class LimitsInline(ReadOnlyInline):
     """What the tenant may use."""
 
     model = TenantLimits
+    verbose_name_plural = "What it may use"
 
 
 @admin.register(Tenant, site=site)
