@@ -2,29 +2,19 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 
 from apps.accounts.models import Membership, User
 from apps.accounts.permissions import Role
 from tests import factories
 from tests.billing.conftest import PASSWORD, WEBHOOK
 from tests.billing.serving import serving
+from tests.browser.driving import Watch, chromium, shoot
 from tests.stripe_sim.running import API_KEY, SECRET, free_port, simulator
-
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-SHOTS = os.environ.get("ALMANAC_SHOTS")
-
-
-def shoot(page: Page, name: str) -> None:
-    """Keep a picture of the page where ALMANAC_SHOTS names a folder for them."""
-    if SHOTS:
-        page.screenshot(path=Path(SHOTS) / f"{name}.png", full_page=True)
 
 
 def owner_of_acme() -> str:
@@ -45,14 +35,12 @@ def test_an_owner_upgrades_pays_at_the_simulator_and_comes_back_to_the_new_plan(
     with serving(port), simulator(tmp_path / "state.sqlite3", webhook_url=webhook) as sim:
         settings.STRIPE_API_KEY, settings.STRIPE_API_BASE = API_KEY, sim.origin
         settings.STRIPE_WEBHOOK_SECRET, settings.STRIPE_SIMULATED = SECRET, True
-        with sync_playwright() as playwright:
-            browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-            page = browser.new_page()
-            refused: list[str] = []
-            page.on("console", lambda said: refused.append(said.text) if said.type == "error" else None)
-            walk(page, f"http://localhost:{port}", f"http://acme.localhost:{port}", email)
-            browser.close()
-    assert refused == []
+        with chromium() as browser:
+            context = browser.new_context()
+            watch = Watch(context, "localhost")
+            walk(context.new_page(), f"http://localhost:{port}", f"http://acme.localhost:{port}", email)
+            context.close()
+    watch.nothing_wrong()
 
 
 def walk(page: Page, bare: str, acme: str, email: str) -> None:
@@ -67,17 +55,15 @@ def walk(page: Page, bare: str, acme: str, email: str) -> None:
     expect(page.get_by_text("No card is charged")).to_be_visible()
     shoot(page, "checkout")
     page.click("#pay")
-    expect(page.get_by_text("You are on Team.")).to_be_visible(timeout=20_000)
+    expect(page.get_by_text("You are on Team.")).to_be_visible()
     expect(page.locator(".topbar")).to_contain_text("Team")
     shoot(page, "returned")
     page.goto(f"{acme}/plan/")
     expect(page.get_by_role("heading", name="You are on Team")).to_be_visible()
     shoot(page, "plan-team")
-    page.emulate_media(color_scheme="dark")
-    shoot(page, "plan-team-dark")
     page.get_by_role("button", name="Manage billing").click()
     expect(page.get_by_role("heading", name="Manage billing")).to_be_visible()
-    shoot(page, "portal-dark")
+    shoot(page, "portal")
     page.get_by_label("Almanac Business").check()
     page.get_by_role("button", name="Change plan").click()
     expect(page.get_by_role("heading", name="Almanac Business")).to_be_visible()

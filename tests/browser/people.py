@@ -16,6 +16,11 @@ PASSWORD = "a kettle of blue herrings"
 SHOPS = {"bridge": 700, "castle": 80, "harbour": 900, "market": 400, "station": 1200, "west": 150}
 MONTHS = 72
 
+PDF = "%PDF-1.7\n%\u00e2\u00e3\n1 0 obj << /Type /Catalog >> endobj\ntrailer << /Root 1 0 R >>\n%%EOF\n"
+TEXT_IN_VALUES = "shop,month,sold\n" + "".join(
+    f"west,2024-{month:02d}-01,{'many' if month == 5 else month * 10}\n" for month in range(1, 13)
+)
+
 # What a person who cannot see the page would stumble over: controls without a name, headings out of order.
 OBSTACLES = """() => {
   const seen = element => element.checkVisibility({visibilityProperty: true}) && !element.closest("[aria-hidden=true]");

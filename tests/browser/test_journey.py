@@ -1,32 +1,37 @@
-"""A stranger's whole way through the product, in a real browser, against the whole program."""
+"""A stranger's whole way through the product, in a real browser, against the whole program.
+
+One file, as one process has to run it: it starts one stack. The operator's test comes late, as it closes the shop for a while.
+"""
 
 from __future__ import annotations
 
-import csv
-import json
-import re
-import subprocess
+import time
 from pathlib import Path
-from typing import Any
 
-import httpx
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
 from tests.browser.conftest import Open
 from tests.browser.driving import inked, json_block
-from tests.browser.people import PASSWORD, SHOPS, heading, log_in, look, saved, tile
+from tests.browser.keyboard import choose_a_file, tab_to
+from tests.browser.people import (
+    PASSWORD,
+    PDF,
+    SHOPS,
+    TEXT_IN_VALUES,
+    heading,
+    log_in,
+    look,
+    saved,
+    sign_up,
+    tile,
+    upload,
+)
 from tests.browser.shopkeeper import TRAINED_SECONDS, Shop
 from tests.browser.stack import Stack
+from tests.browser.walks import ask, check_csv, explain, open_tenant, run_curl, take_step
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
-BANDS = ("lo-80", "hi-80", "lo-95", "hi-95")
-
-
-def ask(stack: Stack, key: str, path: str = "forecasts", **body: Any) -> httpx.Response:
-    """A program's call, with its key."""
-    headers = {"Authorization": f"Bearer {key}"}
-    return httpx.post(f"{stack.api}/v1/{path}", json=body, headers=headers, timeout=60)
+pytestmark = pytest.mark.browser
 
 
 def test_the_copied_curl_answers_and_the_call_is_counted_and_can_be_downloaded(
@@ -39,7 +44,7 @@ def test_the_copied_curl_answers_and_the_call_is_counted_and_can_be_downloaded(
     page.goto(f"{shop.url}/models/{shop.model}/")
     page.locator("#api").get_by_role("button", name="Copy").click()
     expect(page.locator("#api").get_by_role("button", name="Copied")).to_be_visible()
-    answer = _run(page.evaluate("navigator.clipboard.readText()"), shop.key)
+    answer = run_curl(page.evaluate("navigator.clipboard.readText()"), shop.key)
     billed = len(SHOPS) * 6
     assert answer["meta"]["units"]["forecast_points"] == billed
     page.goto(f"{shop.url}/usage/")
@@ -52,39 +57,7 @@ def test_the_copied_curl_answers_and_the_call_is_counted_and_can_be_downloaded(
     heading(page, f"Forecast of {shop.model}")
     assert inked(page, "forecast-chart") > 20
     look(page, "forecast")
-    _equal(saved(tmp_path, page, "CSV"), answer)
-
-
-def _run(command: str, key: str) -> dict[str, Any]:
-    """The command as pasted, with the key in its place."""
-    assert "$ALMANAC_API_KEY" in command
-    done = subprocess.run(
-        ["sh", "-c", command.replace("$ALMANAC_API_KEY", key) + " -sS -w '\\n%{http_code}'"],
-        capture_output=True, text=True, timeout=60, check=True,
-    )  # fmt: skip
-    content, _, status = done.stdout.rpartition("\n")
-    assert status == "200", content
-    answer: dict[str, Any] = json.loads(content)
-    return answer
-
-
-def _equal(path: Path, answer: dict[str, Any]) -> None:
-    """The file says what the program was told, digit for digit."""
-    told = [{"unique_id": each["series_id"], **row} for each in answer["series"] for row in each["forecast"]]
-    with path.open(newline="") as file:
-        rows = list(csv.DictReader(file))
-    assert [(row["unique_id"], row["ds"]) for row in rows] == [(row["unique_id"], row["ds"]) for row in told]
-    for name in ("mean", *BANDS):
-        assert [float(row[name]) for row in rows] == [row[name] for row in told]
-
-
-def test_an_explanation_adds_up_to_the_forecast(window: Open, shop: Shop, stack: Stack) -> None:
-    answer = ask(stack, shop.key, model=shop.model, horizon=3, levels=[80]).json()
-    page, _watch = window(shop.state)
-    page.goto(f"{shop.url}/forecasts/{answer['id']}/")
-    _explain(page, answer["series"][1], step=2)
-    look(page, "explanation")
-    expect(page.locator(".facts")).to_contain_text(re.compile("components|shap.TreeExplainer"))
+    check_csv(saved(tmp_path, page, "CSV"), answer)
 
 
 def test_a_lightgbm_forecast_is_explained_by_shap(window: Open, shop: Shop, stack: Stack) -> None:
@@ -102,12 +75,12 @@ def test_a_lightgbm_forecast_is_explained_by_shap(window: Open, shop: Shop, stac
     answer = ask(stack, shop.key, model="corner-shop", horizon=7, levels=[80, 95]).json()
     page.goto(f"{shop.url}/forecasts/{answer['id']}/")
     look(page, "forecast-lightgbm")
-    _explain(page, answer["series"][0], step=4)
-    expect(page.locator(".facts").get_by_text("shap.TreeExplainer")).to_be_visible()
+    assert answer["meta"]["algorithm"] == "lightgbm_global"
+    explain(page, answer, series=0, step=4)
     look(page, "explanation-shap")
 
 
-def test_the_demo_is_there_when_its_owner_comes_in(window: Open, stack: Stack) -> None:
+def test_the_demo_is_there_and_its_forecast_is_explained(window: Open, stack: Stack) -> None:
     demo, (page, _watch) = stack.demo, window()
     log_in(page, stack, demo["email"], demo["password"])
     page.wait_for_url(f"{stack.of(demo['tenant'])}/**")
@@ -116,22 +89,10 @@ def test_the_demo_is_there_when_its_owner_comes_in(window: Open, stack: Stack) -
     page.goto(f"{stack.of(demo['tenant'])}/models/{demo['model']}/")
     assert len(json_block(page, "model-chart")["series"]) > 20
     look(page, "model-demo")
-
-
-def _explain(page: Page, series: dict[str, Any], step: int) -> None:
-    """Ask why, wait for the waterfall, and add its parts up."""
-    form = page.locator("#explain")
-    form.get_by_label("Series").select_option(series["series_id"])
-    form.get_by_label("Step").fill(str(step))
-    form.get_by_role("button", name="Explain").click()
-    heading(page, "Why this number?")
-    expect(page.locator("[data-source=explanation-chart] canvas")).to_be_visible(timeout=60_000)
-    found = json_block(page, "explanation-chart")
-    whole = found["base"] + sum(part["value"] for part in found["parts"])
-    assert whole == pytest.approx(found["prediction"], rel=1e-6)
-    assert found["prediction"] == pytest.approx(series["forecast"][step - 1]["mean"], rel=1e-6)
-    assert len(found["parts"]) >= 2
-    assert inked(page, "explanation-chart") > 10
+    answer = ask(stack, demo["api_key"], model=demo["model"], horizon=3, levels=[80]).json()
+    page.goto(f"{stack.of(demo['tenant'])}/forecasts/{answer['id']}/")
+    explain(page, answer, series=1, step=2)
+    look(page, "explanation-demo")
 
 
 def test_an_upgrade_changes_plan_and_quota(window: Open, shop: Shop) -> None:
@@ -170,6 +131,120 @@ def test_the_log_of_jobs_and_of_changes_says_what_was_done(window: Open, shop: S
         look(page, name)
 
 
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("empty.csv", "", "empty"),
+        ("header.csv", "series,date,value\n", "no rows"),
+        ("report.pdf", PDF, "PDF"),
+    ],
+)
+def test_a_file_that_is_no_table_is_refused_with_the_reason(
+    window: Open, shop: Shop, name: str, content: str, words: str
+) -> None:
+    page, watch = window(shop.state)
+    watch.expect(422, "/datasets/new/")
+    upload(page, shop.url, name, content)
+    expect(page.locator(".alert-error, .field-error").first).to_contain_text(words)
+    look(page, f"refused-{name.partition('.')[0]}")
+
+
+def test_text_among_the_values_is_named_with_its_row_and_column(window: Open, shop: Shop) -> None:
+    page, _watch = window(shop.state)
+    upload(page, shop.url, "text.csv", TEXT_IN_VALUES)
+    heading(page, "Check the columns")
+    page.get_by_label("Value").select_option("sold")
+    message = page.locator(".alert-error")
+    expect(message).to_contain_text("Row 6")
+    expect(message).to_contain_text("sold")
+    expect(message).to_contain_text("many")
+    expect(page.get_by_role("button", name="Accept as data set")).to_be_disabled()
+    look(page, "refused-text")
+
+
+@pytest.mark.parametrize("horizon", ["0", "1001", ""])
+def test_a_horizon_that_cannot_be_is_refused_by_the_server_too(
+    window: Open, shop: Shop, horizon: str
+) -> None:
+    page, _watch = window(shop.state)
+    page.goto(f"{shop.url}/datasets/kettles/")
+    page.locator("#train").evaluate("form => form.noValidate = true")
+    page.get_by_label("Horizon").fill(horizon)
+    page.get_by_role("button", name="Train", exact=True).click()
+    expect(page.locator(".toasts .alert-error")).to_contain_text("Horizon")
+    expect(page).to_have_url(f"{shop.url}/datasets/kettles/")
+
+
+def test_a_forecast_further_than_the_model_reaches_is_refused(window: Open, shop: Shop) -> None:
+    page, _watch = window(shop.state)
+    page.goto(f"{shop.url}/models/{shop.model}/")
+    page.locator("#forecast").evaluate("form => form.noValidate = true")
+    page.locator("#forecast").get_by_label("Horizon").fill("60")
+    page.get_by_role("button", name="Forecast", exact=True).click()
+    expect(page.locator(".toasts .alert-error")).to_contain_text("less than or equal to 6")
+    look(page, "refused-forecast")
+
+
+def test_a_company_whose_address_is_taken_is_asked_for_another_and_loses_nothing_it_typed(
+    window: Open, shop: Shop, stack: Stack
+) -> None:
+    page, watch = window()
+    watch.expect(409, "/signup/")
+    sign_up(page, stack, shop.slug.replace("-", " ").title(), f"other{time.time():.0f}@kettle.example")
+    expect(page.locator(".field-error, .alert-error").first).to_contain_text(shop.slug)
+    expect(page.get_by_label("Company")).to_have_value(shop.slug.replace("-", " ").title())
+    look(page, "refused-company")
+
+
+def test_a_short_password_and_a_wrong_address_are_named_where_they_stand(window: Open, stack: Stack) -> None:
+    page, watch = window()
+    watch.expect(422, "/signup/")
+    page.goto(f"{stack.bare}/signup/")
+    page.get_by_label("Company").fill("Short")
+    page.get_by_label("E-mail").fill("not an address")
+    page.get_by_label("Password").fill("short")
+    page.get_by_role("button", name="Create the account").click()
+    expect(page.locator(".field-error").first).to_be_visible()
+    look(page, "refused-signup")
+
+
+def test_a_page_that_is_not_there_says_so(window: Open, shop: Shop) -> None:
+    page, watch = window(shop.state)
+    for path in ("/nothing/", "/forecasts/fc_00000000000000000000000000/", "/datasets/nothing/"):
+        watch.expect(404, path)
+        page.goto(f"{shop.url}{path}")
+        expect(page.get_by_role("heading", level=1)).to_be_visible()
+    look(page, "not-found")
+
+
+def test_sign_up_and_upload_work_with_the_keyboard_alone(window: Open, stack: Stack) -> None:
+    page, _watch = window()
+    company = f"Keys {int(time.time())}"
+    page.goto(f"{stack.bare}/signup/")
+    for label, text in (
+        ("Company", company),
+        ("E-mail", f"k{time.time():.0f}@keys.example"),
+        ("Password", PASSWORD),
+    ):
+        tab_to(page, label)
+        page.keyboard.type(text)
+    page.keyboard.press("Enter")
+    heading(page, "Overview")
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="Skip to the content")).to_be_in_viewport()
+    tab_to(page, "Data sets")
+    page.keyboard.press("Enter")
+    heading(page, "Data sets")
+    tab_to(page, "New data set")
+    page.keyboard.press("Enter")
+    heading(page, "New data set")
+    choose_a_file(page)
+    heading(page, "Check the columns")
+    tab_to(page, "Accept as data set")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("button", name="Train", exact=True)).to_be_visible()
+
+
 def test_the_operator_finds_a_company_suspends_it_and_brings_it_back(
     window: Open, shop: Shop, stack: Stack
 ) -> None:
@@ -178,7 +253,7 @@ def test_the_operator_finds_a_company_suspends_it_and_brings_it_back(
     log_in(operator, stack, *stack.operator, target="?next=/admin/")
     operator.wait_for_url(f"{stack.bare}/admin/")
     look(operator, "console")
-    _open_tenant(operator, stack, shop)
+    open_tenant(operator, stack, shop)
     look(operator, "console-tenant")
     for link, words in (
         ("Jobs", "Train kettles"),
@@ -189,35 +264,18 @@ def test_the_operator_finds_a_company_suspends_it_and_brings_it_back(
         expect(operator.locator("#result_list")).to_contain_text(words)
         look(operator, f"console-{link.split(maxsplit=1)[0].lower()}")
         operator.go_back()
-    _step(operator, "Suspend", "unpaid bills")
+    take_step(operator, "Suspend", "unpaid bills")
     watch.expect(403, "/")
     keeper.goto(f"{shop.url}/")
     expect(keeper.get_by_role("heading", name="is suspended")).to_be_visible()
     expect(keeper.locator("main")).to_contain_text("unpaid bills")
     look(keeper, "suspended")
     assert ask(stack, shop.key, model=shop.model, horizon=1).status_code == 403
-    _open_tenant(operator, stack, shop)
-    _step(operator, "Bring back", "paid")
+    open_tenant(operator, stack, shop)
+    take_step(operator, "Bring back", "paid")
     keeper.goto(f"{shop.url}/")
     heading(keeper, "Overview")
     assert ask(stack, shop.key, model=shop.model, horizon=1).status_code == 200
-
-
-def _open_tenant(page: Page, stack: Stack, shop: Shop) -> None:
-    page.goto(f"{stack.bare}/admin/")
-    page.locator(".model-tenant th a").click()
-    page.locator("#searchbar").fill(shop.slug)
-    page.locator("#searchbar").press("Enter")
-    look(page, "console-tenants")
-    page.locator("#result_list").get_by_role("link", name=shop.slug).click()
-
-
-def _step(page: Page, link: str, reason: str) -> None:
-    page.get_by_role("link", name=link).click()
-    page.get_by_label("Reason").fill(reason)
-    look(page, f"console-{link.split(maxsplit=1)[0].lower()}")
-    page.locator(".submit-row input[type=submit]").click()
-    expect(page.locator(".messagelist")).to_contain_text("done")
 
 
 def test_a_person_who_leaves_must_log_in_again(window: Open, shop: Shop, stack: Stack) -> None:

@@ -1,17 +1,10 @@
-"""Without a mouse: sign-up and upload by the keyboard alone, and always seeing where one is."""
+"""Without a mouse: going from control to control with Tab, and always seeing where one is."""
 
 from __future__ import annotations
 
-import time
+from playwright.sync_api import Page
 
-import pytest
-from playwright.sync_api import Page, expect
-
-from tests.browser.conftest import Open
-from tests.browser.people import PASSWORD, heading, unguessable_csv
-from tests.browser.stack import Stack
-
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
+from tests.browser.people import unguessable_csv
 
 # The focused element, or the part of the page that stands for it, differs from how it looks without focus.
 FOCUSED = """() => {
@@ -38,35 +31,8 @@ def tab_to(page: Page, name: str) -> None:
     raise AssertionError(f"{name!r} cannot be reached with Tab")
 
 
-def test_sign_up_and_upload_work_with_the_keyboard_alone(window: Open, stack: Stack) -> None:
-    page, _watch = window()
-    company = f"Keys {int(time.time())}"
-    page.goto(f"{stack.bare}/signup/")
-    for label, text in (
-        ("Company", company),
-        ("E-mail", f"k{time.time():.0f}@keys.example"),
-        ("Password", PASSWORD),
-    ):
-        tab_to(page, label)
-        page.keyboard.type(text)
-    page.keyboard.press("Enter")
-    heading(page, "Overview")
-    page.keyboard.press("Tab")
-    expect(page.get_by_role("link", name="Skip to the content")).to_be_in_viewport()
-    tab_to(page, "Data sets")
-    page.keyboard.press("Enter")
-    heading(page, "Data sets")
-    tab_to(page, "New data set")
-    page.keyboard.press("Enter")
-    heading(page, "New data set")
-    _choose_a_file(page)
-    heading(page, "Check the columns")
-    tab_to(page, "Accept as data set")
-    page.keyboard.press("Enter")
-    expect(page.get_by_role("button", name="Train", exact=True)).to_be_visible()
-
-
-def _choose_a_file(page: Page) -> None:
+def choose_a_file(page: Page) -> None:
+    """Open the file dialog and choose the shops' CSV."""
     tab_to(page, "CSV file")
     with page.expect_file_chooser() as chooser:
         page.keyboard.press("Space")
