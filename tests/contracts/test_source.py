@@ -112,7 +112,6 @@ def test_tasks_are_sent_only_by_the_dispatcher_with_their_queue() -> None:
     }
     assert sends <= {
         "apps/jobs/dispatch.py",
-        "apps/jobs/management/commands/ping_workers.py",
         "deploy/local/ping.py",
     }
     guilty = [
