@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import psycopg
 from psycopg import conninfo, sql
 
-SYSTEM_ROLES = ("edge", "ledger", "dispatcher", "operator", "billing")
+SYSTEM_ROLES = ("edge", "ledger", "dispatcher", "operator", "billing", "sealer", "courier")
 MINIMUM_VERSION = 160000
 
 

@@ -19,11 +19,11 @@ from django.core.validators import validate_email
 from django.db import IntegrityError, transaction
 from django.http import HttpRequest
 
-from apps.accounts import errors, naming, queries, throttle
+from apps.accounts import errors, naming, queries
 from apps.accounts.models import Membership, User
 from apps.accounts.permissions import Role
 from apps.audit import services as audit
-from apps.core import redis, request_context
+from apps.core import redis, request_context, throttle
 from apps.core.cache import cache_key
 from apps.core.request_context import Actor
 from tenants import services as tenants

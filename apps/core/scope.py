@@ -20,6 +20,8 @@ class SystemRole(enum.StrEnum):
     DISPATCHER = "dispatcher"
     OPERATOR = "operator"
     BILLING = "billing"
+    SEALER = "sealer"
+    COURIER = "courier"
 
 
 @dataclass(frozen=True, slots=True)

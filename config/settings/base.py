@@ -32,6 +32,7 @@ SHARED_APPS = [
     "django_tenants",
     "tenants",
     "apps.core",
+    "apps.events",
     "apps.audit",
     "apps.jobs",
     "apps.accounts",

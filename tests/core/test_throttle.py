@@ -7,9 +7,8 @@ import threading
 import pytest
 import redis as package
 
-from apps.accounts import throttle
-from apps.accounts.throttle import Limit
-from apps.core import redis
+from apps.core import redis, throttle
+from apps.core.throttle import Limit
 
 
 def test_admits_the_count_and_then_says_how_long_to_wait() -> None:
