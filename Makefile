@@ -39,6 +39,7 @@ drill-kill: install-dev ## Kill each process of a whole stack while a training r
 
 check: install-dev ## Run the linters, type checks, import contracts and migration check
 	$(RUN) -m ruff check .
+	$(RUN) -m ruff format --check .
 	$(RUN) -m mypy
 	.venv/bin/lint-imports
 	DJANGO_SETTINGS_MODULE=config.settings.test $(RUN) manage.py makemigrations --check --dry-run

@@ -11,6 +11,10 @@ app.conf.update(
     task_serializer="json",
     beat_schedule={
         "jobs.sweep": {"task": "jobs.sweep", "schedule": 5.0, "options": {"queue": "default", "expires": 5}},
-        "tenants.refill": {"task": "tenants.refill", "schedule": 30.0, "options": {"queue": "default", "expires": 30}},
+        "tenants.refill": {
+            "task": "tenants.refill",
+            "schedule": 30.0,
+            "options": {"queue": "default", "expires": 30},
+        },
     },
 )

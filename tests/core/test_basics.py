@@ -221,7 +221,9 @@ class TestPages:
         with pytest.raises(api.InvalidPage, match="from 1 to 1000"):
             self._page(f"?limit={limit}")
 
-    @pytest.mark.parametrize("cursor", ["x", "a:b:c", pytest.param(signing.dumps("1", salt="other"), id="of another salt")])
+    @pytest.mark.parametrize(
+        "cursor", ["x", "a:b:c", pytest.param(signing.dumps("1", salt="other"), id="of another salt")]
+    )
     def test_a_cursor_that_is_not_ours_is_refused(self, db: None, cursor: str) -> None:
         with pytest.raises(api.InvalidPage, match="cursor"):
             self._page(f"?cursor={cursor}")

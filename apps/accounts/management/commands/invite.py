@@ -20,7 +20,9 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         """One e-mail address, and where the service is reached."""
         parser.add_argument("email")
-        parser.add_argument("--url", default=f"{settings.SCHEME}://{settings.BASE_DOMAIN}:{settings.PUBLIC_PORT}")
+        parser.add_argument(
+            "--url", default=f"{settings.SCHEME}://{settings.BASE_DOMAIN}:{settings.PUBLIC_PORT}"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Print the link on a line of its own."""
