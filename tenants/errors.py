@@ -31,3 +31,30 @@ class WrongState(AppError):
     code = "wrong_tenant_state"
     title = "Not possible in this state"
     template = "The workspace {slug!r} is {state}; {action} needs it to be {needed}."
+
+
+class ErasureStarted(AppError):
+    """The grace is over and the erasure is under way."""
+
+    kind = Kind.CONFLICT
+    code = "erasure_started"
+    title = "Too late to keep it"
+    template = "The data of {slug!r} is being erased since {started_at}; that cannot be undone."
+
+
+class GraceOutOfRange(AppError):
+    """The time between the request and the erasure is too long or negative."""
+
+    kind = Kind.INVALID
+    code = "grace_out_of_range"
+    title = "Not a possible grace"
+    template = "A grace of {days} days is not possible: choose 0 to {limit} days."
+
+
+class TooManyAddresses(AppError):
+    """Each earlier address is kept for its links, so there is an end to them."""
+
+    kind = Kind.CONFLICT
+    code = "too_many_addresses"
+    title = "Renamed too often"
+    template = "{slug!r} already keeps {limit} addresses. The operator can free earlier ones."
