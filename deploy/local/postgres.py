@@ -89,6 +89,8 @@ def locate(home: Path, fallback_parent: Path = Path("/var/lib"), *, durable: boo
     account = service_account()
     place = _place(home, fallback_parent, account)
     place.mkdir(parents=True, exist_ok=True)
+    if place != home:
+        place.chmod(0o711)  # its account must pass through, also where our umask is strict
     return Cluster(
         data=place / "data",
         sockets=socket_folder(place / "run", SOCKET_NAME, account),
@@ -136,7 +138,8 @@ def _binaries(place: Path, account: Account | None) -> Path:
         shutil.rmtree(partial, ignore_errors=True)
         shutil.copytree(package / TREE, partial / package.name / TREE, symlinks=True)
         shutil.copytree(package.with_suffix(".libs"), partial / f"{package.name}.libs")
-        partial.chmod(0o755)
+        for folder in (partial, partial / package.name):
+            folder.chmod(0o755)
         partial.rename(place / "server")
     return copy / TREE / "bin"
 

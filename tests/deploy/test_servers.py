@@ -99,6 +99,19 @@ def test_postgres_lives_elsewhere_when_its_account_cannot_pass(folder: Path) -> 
 
 
 @as_root
+def test_postgres_starts_under_a_strict_umask(folder: Path) -> None:
+    program = (
+        "import os, sys, pathlib; os.umask(0o077)\n"
+        "from deploy.local.servers import start_postgres\n"
+        "with start_postgres(pathlib.Path(sys.argv[1]) / 'closed', durable=False): print('up')"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(folder)], capture_output=True, text=True, check=False, timeout=120
+    )
+    assert (done.stdout, done.returncode) == ("up\n", 0), done.stderr
+
+
+@as_root
 def test_binaries_that_the_account_cannot_reach_are_copied(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
