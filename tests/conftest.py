@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from django.conf import settings
@@ -17,6 +18,11 @@ from apps.core import redis
 from apps.core.tenancy import TenantKey
 from deploy.local.servers import start_postgres, start_redis
 from tenants import bootstrap
+
+# What ``cache_key`` builds, and the broker's own names.
+KEY = re.compile(
+    r"almanac:(shared|t_[a-z2-7]{16}):.+|_kombu\..+|unacked.*|default|training|interactive", re.DOTALL
+)
 
 _servers = contextlib.ExitStack()
 
@@ -64,9 +70,11 @@ def django_db_setup(django_db_blocker: Any) -> None:
 
 @pytest.fixture(autouse=True)
 def empty_redis() -> Iterator[None]:
-    """Throttles, codes and caches of one test are not the next one's."""
+    """Throttles, codes and caches of one test are not the next one's; every key says whose it is."""
     yield
+    keys = [str(key) for key in cast("list[str]", redis.client().keys("*"))]
     redis.client().flushdb()
+    assert [key for key in keys if not KEY.fullmatch(key)] == []
 
 
 @pytest.fixture
