@@ -25,6 +25,7 @@ from apps.datasets.models import Dataset, DatasetVersion, Origin, Upload, Upload
 from apps.datasets.reading import runner
 from apps.datasets.reading.contracts import ColumnMapping, Finding, Reading
 from tenants import queries as tenants
+from tenants.backups import contents as backups
 
 CHUNK_BYTES = 1 << 20
 RESERVED_SLUGS = ("new", "demo", "uploads")
@@ -124,14 +125,16 @@ def load_demo(*, name: str) -> Dataset:
 
 
 def discard_stale_uploads() -> int:
-    """Forget uploads that nobody accepted within a day, and their files; returns how many."""
-    stale = list(
-        Upload.objects.filter(state=UploadState.RECEIVED, created_at__lt=timezone.now() - KEEP_UPLOADS)[:100]
-    )
-    for upload in stale:
-        upload.delete()
-        if not Upload.objects.filter(path=upload.path).exists():
-            storage.tenant_path(scope.current_tenant(), upload.path).unlink(missing_ok=True)
+    """Forget uploads that nobody accepted within a day, and their files; returns how many. Waits while a backup runs."""
+    with transaction.atomic():
+        if not backups.files_may_be_deleted():
+            return 0
+        received = Upload.objects.filter(state=UploadState.RECEIVED)
+        stale = list(received.filter(created_at__lt=timezone.now() - KEEP_UPLOADS)[:100])
+        Upload.objects.filter(id__in=[upload.id for upload in stale]).delete()
+    for path in {upload.path for upload in stale}:
+        if not Upload.objects.filter(path=path).exists():
+            storage.tenant_path(scope.current_tenant(), path).unlink(missing_ok=True)
     return len(stale)
 
 

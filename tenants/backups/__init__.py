@@ -1,0 +1,1 @@
+"""Backup and restore of one tenant: its schema, its files, and what mirrors them. See ADR 12 for the format."""
