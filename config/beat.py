@@ -13,8 +13,18 @@ app.conf.update(
         "jobs.sweep": {"task": "jobs.sweep", "schedule": 5.0, "options": {"queue": "default", "expires": 5}},
         "tenants.refill": {
             "task": "tenants.refill",
+            "schedule": 5.0,  # a burst of sign-ups empties the pool; nobody waits longer than that for the next
+            "options": {"queue": "default", "expires": 5},
+        },
+        "tenants.reconcile": {
+            "task": "tenants.reconcile",
             "schedule": 30.0,
             "options": {"queue": "default", "expires": 30},
+        },
+        "api_keys.tell_expiring": {
+            "task": "api_keys.tell_expiring",
+            "schedule": 3600.0,
+            "options": {"queue": "default", "expires": 3600},
         },
     },
 )

@@ -21,6 +21,15 @@ TRANSITIONS: Final[dict[TenantState, frozenset[TenantState]]] = {
 GRACE_DAYS: Final = 30
 LONGEST_GRACE_DAYS: Final = 365
 
+# Shared tables whose rows outlive their tenant, and why. All others with a ``tenant_id`` are emptied of it.
+KEPT_TABLES: Final[dict[str, str]] = {
+    "audit_auditevent": "the log of who did what cannot be cut without breaking its chain; it names no person",
+    "billing_stripecustomer": "the books: which account at Stripe was whose",
+    "billing_stripesubscription": "the books: what was subscribed, and paid",
+    "tenants_tenanterasure": "the certificate of the erasure",
+    "usage_usageevent": "the ledger that invoices rest on; it holds counts and times",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Eraser:

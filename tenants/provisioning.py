@@ -1,66 +1,61 @@
-"""Schemas and roles: made, migrated and checked through the owner's connection, never in a request."""
+"""Schemas and roles: made and kept ready through the owner's connection, never in a request."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
 
 from django.apps import apps
-from django.conf import settings
 from django.contrib.contenttypes.management import create_contenttypes
 from django.db import connections, transaction
 from django.db.migrations.executor import MigrationExecutor
-from django.db.migrations.loader import MigrationLoader
-from django.db.models import QuerySet
 
-from apps.core.database import role_name
 from apps.core.tenancy import new_schema_name
+from tenants import replay, schemas
 from tenants.models import Tenant, TenantState
+from tenants.replay import OWNER, Script
 
-OWNER = "owner"
+REFILL_LOCK = "almanac.refill"
 
 
 def migrate_public(report: Callable[[str], None] = lambda _line: None) -> int:
     """Bring the shared tables up to date; returns how many migrations ran."""
-    ran = _migrate("public", report)
+    executor = MigrationExecutor(connections[OWNER], _progress(report))
+    executor.recorder.ensure_schema()
+    targets = [node for node in executor.loader.graph.leaf_nodes() if not replay.belongs_to_tenants(node[0])]
+    plan = executor.migration_plan(targets)
+    executor.migrate(targets, plan)
     # The admin site names its pages by them and may not write them; an earlier start may have ended before.
     for app in apps.get_app_configs():
         create_contenttypes(app, verbosity=0, using=OWNER)
-    return ran
-
-
-def migrate_tenants(report: Callable[[str], None] = lambda _line: None) -> int:
-    """Bring each tenant's schema that is behind up to date, each in a transaction of its own; returns how many were."""
-    behind = list(tenants_behind())
-    for number, tenant in enumerate(behind, start=1):
-        with transaction.atomic(using=OWNER):
-            _migrate(tenant.schema_name, report)
-        report(f"tenant {number} of {len(behind)}: {tenant}")
-    return len(behind)
-
-
-def tenants_behind() -> Iterator[Tenant]:
-    """Tenants whose schema lacks a migration of the program's."""
-    newest = _tenant_migrations()
-    for tenant in _with_schema():
-        if newest - _applied(tenant.schema_name):
-            yield tenant
+    return len(plan)
 
 
 def provision() -> Tenant:
-    """Make one schema with its role, tables and grants, ready to be claimed. All or nothing but for the row in
-    state 'creating', which the next ``refill`` repairs."""
-    tenant = Tenant.objects.using(OWNER).create(schema_name=new_schema_name(), state=TenantState.CREATING)
-    return finish(tenant)
+    """Make one schema with its role, tables and grants, ready to be claimed: all of it or, if killed, nothing.
+
+    Only where a migration cannot be replayed as text is there a row in state 'creating' meanwhile, which ``finish``
+    can take up.
+    """
+    script = replay.record()
+    if script is None:
+        return finish(_insert(TenantState.CREATING, ""))
+    with transaction.atomic(using=OWNER):
+        tenant = _insert(TenantState.READY, script.after)
+        _build(tenant.schema_name, script)
+    return tenant
 
 
 def finish(tenant: Tenant) -> Tenant:
     """Bring a tenant in state 'creating' to 'ready', from wherever an earlier attempt ended."""
-    with transaction.atomic(using=OWNER):
-        _create_schema(tenant.schema_name)
-        _migrate(tenant.schema_name, lambda _line: None)
-        _protect_bookkeeping(tenant.schema_name)
+    with _one_transaction_if_possible():
+        schemas.create(tenant.schema_name)
+        with replay.standing_in(tenant.schema_name):
+            replay.run_executor()
+        schemas.protect_bookkeeping(tenant.schema_name)
         Tenant.objects.using(OWNER).filter(id=tenant.id, state=TenantState.CREATING).update(
-            state=TenantState.READY
+            state=TenantState.READY, schema_version=replay.current_version()
         )
     tenant.refresh_from_db(using=OWNER)
     return tenant
@@ -71,85 +66,70 @@ def refill(*, size: int) -> int:
 
     An advisory lock keeps two processes from refilling at the same time; the second does nothing.
     """
-    with connections[OWNER].cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_lock(hashtext('almanac.refill'))")
-        if not cursor.fetchone()[0]:
+    with advisory_lock(REFILL_LOCK) as mine:
+        if not mine:
             return 0
+        _finish_half_made()
+        missing = max(0, size - Tenant.objects.using(OWNER).filter(state=TenantState.READY).count())
+        for _ in range(missing):
+            provision()
+        return missing
+
+
+def finish_all() -> int:
+    """Bring every tenant in state 'creating' to 'ready', unless a ``refill`` is at it; returns how many were."""
+    with advisory_lock(REFILL_LOCK) as mine:
+        return _finish_half_made() if mine else 0
+
+
+@contextmanager
+def advisory_lock(name: str, *, wait: bool = False) -> Iterator[bool]:
+    """Whether this session now holds the lock ``name``; it goes with the block, or with a killed process."""
+    with connections[OWNER].cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_advisory_lock(hashtext(%s)) IS NOT NULL"
+            if wait
+            else "SELECT pg_try_advisory_lock(hashtext(%s))",
+            [name],
+        )
+        mine = bool(cursor.fetchone()[0])
         try:
-            for tenant in Tenant.objects.using(OWNER).filter(state=TenantState.CREATING):
-                finish(tenant)
-            missing = size - Tenant.objects.using(OWNER).filter(state=TenantState.READY).count()
-            for _ in range(missing):
-                provision()
-            return max(0, missing)
+            yield mine
         finally:
-            cursor.execute("SELECT pg_advisory_unlock(hashtext('almanac.refill'))")
+            if mine:
+                cursor.execute("SELECT pg_advisory_unlock(hashtext(%s))", [name])
 
 
-def _with_schema() -> QuerySet[Tenant]:
-    states = (TenantState.READY, TenantState.ACTIVE, TenantState.SUSPENDED)
-    return Tenant.objects.using(OWNER).filter(state__in=states).order_by("created_at")
+def _finish_half_made() -> int:
+    return len([finish(tenant) for tenant in Tenant.objects.using(OWNER).filter(state=TenantState.CREATING)])
 
 
-def _tenant_migrations() -> set[tuple[str, str]]:
-    return {key for key in MigrationLoader(None).disk_migrations if _belongs_to_tenants(key[0])}
+def _insert(state: TenantState, version: str) -> Tenant:
+    tenant = Tenant(schema_name=new_schema_name(), state=state, schema_version=version)
+    # Not save(): the library's would ask about the schema first.
+    Tenant.objects.using(OWNER).bulk_create([tenant])
+    return tenant
 
 
-def _belongs_to_tenants(app_label: str) -> bool:
-    return apps.get_app_config(app_label).name in settings.TENANT_APPS
+def _build(schema: str, script: Script) -> None:
+    schemas.create(schema)
+    replay.send(script, schema)
+    schemas.protect_bookkeeping(schema)
 
 
-def _applied(schema: str) -> set[tuple[str, str]]:
-    with connections[OWNER].cursor() as cursor:
-        cursor.execute(f'SELECT app, name FROM "{schema}".django_migrations')  # noqa: S608 - a name of our own making
-        return set(cursor.fetchall())
+@contextmanager
+def _one_transaction_if_possible() -> Iterator[None]:
+    """Whole or not at all, unless a migration refuses to run in a transaction."""
+    if not all(migration.atomic for migration in replay.plan_after(frozenset())):
+        yield
+        return
+    with transaction.atomic(using=OWNER):
+        yield
 
 
-def _create_schema(schema: str) -> None:
-    connection = connections[OWNER]
-    base = role_name(str(connection.settings_dict["NAME"]), "tenant")
-    app = role_name(str(connection.settings_dict["NAME"]), "app")
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [schema])
-        if cursor.fetchone() is None:
-            cursor.execute(f'CREATE ROLE "{schema}" NOLOGIN IN ROLE "{base}"')
-        cursor.execute(f'GRANT "{schema}" TO "{app}" WITH INHERIT FALSE, SET TRUE')
-        cursor.execute(f'CREATE SCHEMA IF NOT EXISTS "{schema}"')
-        cursor.execute(f'GRANT USAGE ON SCHEMA "{schema}" TO "{schema}"')
-        defaults = f'ALTER DEFAULT PRIVILEGES IN SCHEMA "{schema}" GRANT'
-        cursor.execute(f'{defaults} SELECT, INSERT, UPDATE, DELETE ON TABLES TO "{schema}"')
-        cursor.execute(f'{defaults} USAGE ON SEQUENCES TO "{schema}"')
-
-
-def _protect_bookkeeping(schema: str) -> None:
-    with connections[OWNER].cursor() as cursor:
-        cursor.execute(f'REVOKE ALL ON "{schema}".django_migrations FROM "{schema}"')
-
-
-def _migrate(schema: str, report: Callable[[str], None]) -> int:
-    connection = connections[OWNER]
-    # The public schema is left out of the path: a table that a tenant lacks must not be found in public.
-    connection.set_schema(schema, include_public=False)  # type: ignore[attr-defined]
-    try:
-        executor = MigrationExecutor(connection, _progress(schema, report))
-        executor.recorder.ensure_schema()
-        wanted = _wanted(schema, executor.loader)
-        plan = executor.migration_plan(wanted)
-        executor.migrate(wanted, plan)
-        return len(plan)
-    finally:
-        connection.set_schema_to_public()  # type: ignore[attr-defined]
-
-
-def _wanted(schema: str, loader: MigrationLoader) -> list[tuple[str, str]]:
-    if schema == "public":
-        return [node for node in loader.graph.leaf_nodes() if not _belongs_to_tenants(node[0])]
-    return [node for node in loader.graph.leaf_nodes() if _belongs_to_tenants(node[0])]
-
-
-def _progress(schema: str, report: Callable[[str], None]) -> Callable[..., None]:
-    def progress(action: str, migration: object = None, fake: bool = False) -> None:  # noqa: ARG001 - Django's signature
+def _progress(report: Callable[[str], None]) -> Callable[..., None]:
+    def progress(action: str, migration: Any = None, fake: bool = False) -> None:  # noqa: ARG001 - Django's signature
         if action == "apply_start":
-            report(f"{schema}: {migration}")
+            report(f"public: {migration}")
 
     return progress

@@ -19,6 +19,7 @@ class SchemaRouter(TenantSyncRouter):  # type: ignore[misc] # the library has no
         """None where the app's tables belong into the connection's current schema, else False."""
         if db != "owner":
             return False
-        public = connections[db].schema_name == get_public_schema_name()  # type: ignore[attr-defined]
+        connection: Any = connections[db]
+        public = connection.schema_name == get_public_schema_name() or getattr(connection, "is_shared", False)
         apps = settings.SHARED_APPS if public else settings.TENANT_APPS
         return None if self.app_in_list(app_label, apps) else False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import uuid
 from pathlib import Path
 
@@ -65,6 +66,19 @@ def read_content(key: TenantKey, relative: str, sha256: str) -> bytes:
     if hashlib.sha256(data).hexdigest() != sha256:
         raise StorageCorrupted(path=relative)
     return data
+
+
+def erase(key: TenantKey) -> None:
+    """Remove the tenant's folder with all in it."""
+    folder = tenant_path(key)
+    if folder.exists():
+        shutil.rmtree(folder)
+
+
+def list_files(key: TenantKey) -> list[str]:
+    """Every path in the tenant's folder, the folder itself first; empty where there is none."""
+    folder = tenant_path(key)
+    return [str(path) for path in (folder, *sorted(folder.rglob("*")))] if folder.exists() else []
 
 
 def _place(data: bytes | Path, target: Path) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +22,7 @@ from apps.registry.contracts import Trained
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
-    from mlflow.entities import Run
+    from mlflow.entities import Experiment, Run
 
 CHAMPION = "champion"
 JOB_TAG = "almanac.job_id"
@@ -64,6 +65,74 @@ def register(*, key: TenantKey, trained: Trained, sha256: str, bundle: Path) -> 
 def set_champion(*, name: str, version: str) -> None:
     """Point the alias at a version."""
     _client().set_registered_model_alias(name, CHAMPION, version)
+
+
+def erase(key: TenantKey) -> None:
+    """Remove all of a tenant for good: models, the experiment with its runs, artefacts. May be run again.
+
+    MLflow only marks what its API deletes; what ``mlflow gc`` calls afterwards is called here for this experiment only,
+    as the command takes every run in the database that is marked.
+    """
+    if list_leftovers(key):
+        client = _client()
+        for model in client.search_registered_models(f"name LIKE '{_like(key)}'", max_results=1000):
+            client.delete_registered_model(model.name)
+        experiment = client.get_experiment_by_name(key.schema)
+        if experiment is not None:
+            _purge(client, experiment)
+    if _artifacts(key).exists():
+        shutil.rmtree(_artifacts(key))
+
+
+def list_leftovers(key: TenantKey) -> list[str]:
+    """What MLflow's tables and the artefacts' folder still hold of a tenant, also what is only marked as deleted."""
+    left = [f"artefacts in {_artifacts(key)}"] if _artifacts(key).exists() else []
+    if not settings.MLFLOW_TRACKING_URI:
+        return left
+    from sqlalchemy import create_engine, inspect, text
+
+    engine = create_engine(settings.MLFLOW_TRACKING_URI)
+    try:
+        if not inspect(engine).has_table("experiments"):
+            return left
+        with engine.connect() as connection:
+            for query in _TRACES:
+                rows = connection.execute(text(query), {"schema": key.schema, "like": _like(key)})
+                left += [str(row[0]) for row in rows]
+    finally:
+        engine.dispose()
+    return left
+
+
+# Schema names hold no character that LIKE or MLflow's filter would read as more than itself, but for the one "_".
+_TRACES = (
+    "SELECT 'registered model ' || name FROM registered_models WHERE name LIKE :like",
+    "SELECT 'version ' || version || ' of ' || name FROM model_versions WHERE name LIKE :like",
+    "SELECT 'experiment ' || name FROM experiments WHERE name = :schema",
+    "SELECT 'run ' || run_uuid FROM runs WHERE artifact_uri LIKE '%/' || :schema || '/%'",
+)
+
+
+def _like(key: TenantKey) -> str:
+    return f"{key.schema}.%"
+
+
+def _artifacts(key: TenantKey) -> Path:
+    return Path(settings.MLFLOW_ARTIFACT_ROOT) / key.schema
+
+
+def _purge(client: MlflowClient, experiment: Experiment) -> None:
+    from mlflow.entities import LifecycleStage, ViewType
+
+    if experiment.lifecycle_stage == LifecycleStage.ACTIVE:
+        client.delete_experiment(experiment.experiment_id)
+    store: Any = client._tracking_client.store
+    while runs := client.search_runs([experiment.experiment_id], run_view_type=ViewType.ALL):
+        for run in runs:
+            if run.info.lifecycle_stage == LifecycleStage.ACTIVE:
+                client.delete_run(run.info.run_id)
+            store._hard_delete_run(run.info.run_id)
+    store._hard_delete_experiment(experiment.experiment_id)
 
 
 def _harden() -> None:
