@@ -25,6 +25,8 @@ PUBLIC_PORT = env.number("ALMANAC_PUBLIC_PORT", PORT)
 ALLOWED_HOSTS = [f".{BASE_DOMAIN}", "127.0.0.1", "[::1]", *BARE_HOSTS]
 SIGNUP = env.choice("SIGNUP", "open", ("open", "invite", "closed"))
 READY_TENANTS = env.number("ALMANAC_READY_TENANTS", 2)
+# A database backend never forgets a tenant's table; holding about so much, its connection is replaced (0: never).
+BACKEND_MEGABYTES = env.number("ALMANAC_BACKEND_MB", 120)
 
 SHARED_APPS = [
     "apps.console",
