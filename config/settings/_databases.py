@@ -7,7 +7,7 @@ from typing import Any
 
 from config import env
 
-# Backends are recycled: each one keeps catalogue entries of every tenant it has touched.
+# What a backend comes to hold of tenants is bounded by settings.BACKEND_MEGABYTES; a lifetime bounds the rest.
 POOL = {"min_size": 1, "max_size": env.number("ALMANAC_POOL_SIZE", 16), "max_lifetime": 600, "timeout": 5}
 
 
