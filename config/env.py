@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 from psycopg import conninfo
@@ -64,6 +65,45 @@ def broker_url(redis_url: str) -> str:
         "db", "0"
     )
     return f"redis+socket://{quote(parts.path)}?virtual_host={database_number}"
+
+
+def mapping(name: str) -> dict[str, str]:
+    """A JSON object of texts; empty where the variable is not set."""
+    try:
+        value = json.loads(text(name, "{}") or "{}")
+    except ValueError:
+        value = None
+    if not isinstance(value, dict) or not all(isinstance(each, str) for each in value.values()):
+        raise ImproperlyConfigured(f"{name} must be a JSON object of texts.")
+    return value
+
+
+def public_url(scheme: str, domain: str, port: int) -> str:
+    """Where the bare host is reached, without a slash at the end."""
+    usual = {"http": 80, "https": 443}[scheme]
+    return f"{scheme}://{domain}" + ("" if port == usual else f":{port}")
+
+
+def mail(value: str, folder: Path) -> dict[str, Any]:
+    """Django's mail settings for ``smtp://user:password@host:587?tls=1`` (or ``ssl=1``), or ``file:///folder``; empty
+    means one file a mail in ``folder``."""
+    parts = urlsplit(value or folder.as_uri())
+    if parts.scheme == "file":
+        backend = "django.core.mail.backends.filebased.EmailBackend"
+        return {"EMAIL_BACKEND": backend, "EMAIL_FILE_PATH": unquote(parts.path)}
+    if parts.scheme != "smtp" or not parts.hostname:
+        raise ImproperlyConfigured("ALMANAC_EMAIL_URL must begin with smtp://host or file:///folder.")
+    options = {name: values[-1] for name, values in parse_qs(parts.query).items()}
+    return {
+        "EMAIL_BACKEND": "django.core.mail.backends.smtp.EmailBackend",
+        "EMAIL_HOST": parts.hostname,
+        "EMAIL_PORT": parts.port or 587,
+        "EMAIL_HOST_USER": unquote(parts.username or ""),
+        "EMAIL_HOST_PASSWORD": unquote(parts.password or ""),
+        "EMAIL_USE_TLS": options.get("tls") == "1",
+        "EMAIL_USE_SSL": options.get("ssl") == "1",
+        "EMAIL_TIMEOUT": int(options.get("timeout", "20")),
+    }
 
 
 def peppers(value: str) -> dict[int, bytes]:

@@ -13,6 +13,7 @@ STORAGE_ROOT = VAR / "storage"
 DEBUG = False
 SECRET_KEY = env.text("ALMANAC_SECRET_KEY")
 API_KEY_PEPPERS = env.peppers(env.text("ALMANAC_API_KEY_PEPPERS"))
+LEAK_REPORT_KEYS = env.mapping("ALMANAC_LEAK_REPORT_KEYS")
 
 HOST = env.text("HOST", "127.0.0.1")
 PORT = env.number("PORT", 8000)
@@ -22,9 +23,10 @@ SCHEME = env.choice("ALMANAC_SCHEME", "http", ("http", "https"))
 BARE_HOSTS = [HOST, *filter(None, env.text("ALMANAC_HOSTS", "").split(","))]
 # Where people reach us, which behind a proxy is not where we listen.
 PUBLIC_PORT = env.number("ALMANAC_PUBLIC_PORT", PORT)
+PUBLIC_URL = env.public_url(SCHEME, BASE_DOMAIN, PUBLIC_PORT)
 ALLOWED_HOSTS = [f".{BASE_DOMAIN}", "127.0.0.1", "[::1]", *BARE_HOSTS]
 SIGNUP = env.choice("SIGNUP", "open", ("open", "invite", "closed"))
-READY_TENANTS = env.number("ALMANAC_READY_TENANTS", 2)
+READY_TENANTS = env.number("ALMANAC_READY_TENANTS", 5)
 # A database backend never forgets a tenant's table; holding about so much, its connection is replaced (0: never).
 BACKEND_MEGABYTES = env.number("ALMANAC_BACKEND_MB", 120)
 
@@ -129,6 +131,9 @@ STRIPE_API_KEY = env.text("STRIPE_API_KEY", "")
 STRIPE_WEBHOOK_SECRET = env.text("STRIPE_WEBHOOK_SECRET", "")
 STRIPE_API_BASE = env.text("STRIPE_API_BASE", "")
 STRIPE_SIMULATED = env.flag("STRIPE_SIMULATED")
+
+globals().update(env.mail(env.text("ALMANAC_EMAIL_URL", ""), VAR / "mail"))
+DEFAULT_FROM_EMAIL = env.text("ALMANAC_EMAIL_FROM", f"Almanac <no-reply@{BASE_DOMAIN}>")
 
 USE_TZ = True
 TIME_ZONE = "UTC"

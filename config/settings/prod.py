@@ -7,6 +7,7 @@ from config.settings.base import *  # noqa: F403
 DATABASES = databases(pooled=True)
 SCHEME = "https"
 PUBLIC_PORT = env.number("ALMANAC_PUBLIC_PORT", 443)
+PUBLIC_URL = env.public_url(SCHEME, BASE_DOMAIN, PUBLIC_PORT)  # noqa: F405
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SECURE_SSL_REDIRECT = True
 SECURE_REDIRECT_EXEMPT = [r"^livez$", r"^readyz$"]
