@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
@@ -11,6 +12,7 @@ from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.template.response import SimpleTemplateResponse
+from django.urls import URLResolver
 
 from apps.core.errors import Forbidden
 from apps.core.request_context import Actor, act_as
@@ -18,7 +20,9 @@ from apps.core.scope import SystemRole
 from tenants.context import system_scope
 
 View = TypeVar("View", bound=Callable[..., HttpResponseBase])
-OTHERS_PAGES = {"logout", "password_change", "password_change_done"}
+# The bare host logs out and changes passwords. Histories and ways to an object's own page rest on tables of Django's
+# that no role of ours may read; the audit log says who changed what.
+OTHERS_PAGES = re.compile(r"logout|password_change|password_change_done|view_on_site|\w+_history")
 
 
 class ConsoleSite(AdminSite):
@@ -56,8 +60,16 @@ class ConsoleSite(AdminSite):
         return redirect_to_login(request.get_full_path(), "/login/")
 
     def get_urls(self) -> list[Any]:
-        """Django's pages without its own log-out and passwords: the bare host has them."""
-        return [url for url in super().get_urls() if getattr(url, "name", "") not in OTHERS_PAGES]
+        """Django's pages without those of ``OTHERS_PAGES``."""
+        return _without_others_pages(super().get_urls())
+
+
+def _without_others_pages(urls: list[Any]) -> list[Any]:
+    """The pages of the site that are ours; those of each model stand in lists of their own."""
+    for url in urls:
+        if isinstance(url, URLResolver) and isinstance(url.urlconf_name, list):
+            url.urlconf_name[:] = _without_others_pages(url.urlconf_name)
+    return [url for url in urls if not OTHERS_PAGES.fullmatch(getattr(url, "name", None) or "")]
 
 
 site = ConsoleSite(name="console")
