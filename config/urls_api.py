@@ -3,6 +3,16 @@
 from django.urls import include, path
 
 # Tried in this order for each request: what is asked most stands first.
-_APPS = ("forecasts", "jobs", "datasets", "registry", "training", "explanations", "usage", "api_keys")
+_APPS = (
+    "forecasts",
+    "jobs",
+    "datasets",
+    "registry",
+    "training",
+    "explanations",
+    "usage",
+    "api_keys",
+    "accounts",
+)
 
 urlpatterns = [path("v1/", include([path("", include(f"apps.{name}.api.urls")) for name in _APPS]))]

@@ -22,4 +22,6 @@ urlpatterns = [
     path("plan/", include("apps.billing.urls")),
     path("jobs/", include("apps.dashboard.urls_jobs")),
     path("audit/", include("apps.dashboard.urls_audit")),
+    path("members/", include("apps.accounts.urls_members")),
+    path("settings/", include("apps.accounts.urls_settings")),
 ]

@@ -112,6 +112,14 @@ class PasswordRefused(SignUpRefused):
     template = "{reasons}"
 
 
+class NewPasswordRefused(PasswordRefused):
+    """As above, for a form that asks for an old and a new one."""
+
+    code = "new_password_refused"
+    field = "new"
+    template = "{reasons}"
+
+
 class SignUpClosed(AppError):
     """The operator does not let strangers sign up."""
 
@@ -163,3 +171,213 @@ class LogInUnavailable(AppError):
     title = "Log-in is not possible right now"
     template = "Logging in is not possible for a moment. Please try again in a few seconds."
     retryable = True
+
+
+class PeopleError(AppError):
+    """The common parent of what is refused about members and invitations; ``field`` is the form's, if any."""
+
+    field: ClassVar[str | None] = None
+
+
+class RoleUnknown(PeopleError):
+    """Not one of the six."""
+
+    kind = Kind.UNPROCESSABLE
+    code = "role_unknown"
+    title = "There is no such role"
+    field = "role"
+    template = "{role!r} is not a role; the roles are {known}."
+
+
+class RoleNotYours(PeopleError):
+    """Nobody gives or takes more than they have."""
+
+    kind = Kind.FORBIDDEN
+    code = "role_not_yours"
+    title = "Not yours to give or take"
+    field = "role"
+    template = "The role {role!r} can be given and taken by an owner alone."
+
+
+class LastOwner(PeopleError):
+    """A tenant always has an owner."""
+
+    kind = Kind.CONFLICT
+    code = "last_owner"
+    title = "The last owner stays"
+    template = "{email} is the only owner. Make somebody else an owner first, or delete the company."
+
+
+class AlreadyMember(PeopleError):
+    """Nobody is invited to where they are."""
+
+    kind = Kind.CONFLICT
+    code = "already_member"
+    title = "Already a member"
+    field = "emails"
+    template = "{email} is a member already, as {role}."
+
+
+class AlreadyInvited(PeopleError):
+    """There is one open invitation for an address at a time."""
+
+    kind = Kind.CONFLICT
+    code = "already_invited"
+    title = "Already invited"
+    field = "emails"
+    template = "{email} has an open invitation. Send it again, or revoke it first."
+
+
+class InviteesRefused(PeopleError):
+    """One or several of the addresses that were typed cannot be invited; nobody was."""
+
+    kind = Kind.UNPROCESSABLE
+    code = "invitees_refused"
+    title = "Not all can be invited"
+    field = "emails"
+    template = "{reasons} Nobody was invited yet."
+
+
+class TooManyInvitees(PeopleError):
+    """At once, or open at a time."""
+
+    kind = Kind.UNPROCESSABLE
+    code = "too_many_invitees"
+    title = "Too many invitations"
+    field = "emails"
+    template = "At most {limit} {what}."
+
+
+class ExpiryOutOfRange(PeopleError):
+    """An invitation is good for some days."""
+
+    kind = Kind.UNPROCESSABLE
+    code = "invitation_days_out_of_range"
+    title = "Not a possible expiry"
+    field = "days"
+    template = "An invitation is good for 1 to {limit} days, not for {days}."
+
+
+class MessageTooLong(PeopleError):
+    """The words that go with an invitation."""
+
+    kind = Kind.UNPROCESSABLE
+    code = "invitation_message_too_long"
+    title = "The message is too long"
+    field = "message"
+    template = "The message has {length} characters; at most {limit} are possible."
+
+
+class InvitationNotOpen(PeopleError):
+    """It was accepted or revoked in the meantime."""
+
+    kind = Kind.CONFLICT
+    code = "invitation_not_open"
+    title = "The invitation is not open any more"
+    template = "The invitation of {email} is {state}."
+
+
+class InvitationRefused(AppError):
+    """The common parent of what a link of an invitation answers when it cannot be accepted."""
+
+    kind = Kind.FORBIDDEN
+    code = "invitation_refused"
+    title = "This invitation cannot be accepted"
+
+
+class InvitationUnreadable(InvitationRefused):
+    """Not a link of ours, or not whole."""
+
+    kind = Kind.NOT_FOUND
+    code = "invitation_unreadable"
+    title = "This is not an invitation"
+    template = "A part of the link seems to be lost. Please open it again from the mail, or copy it whole."
+
+
+class InvitationReplaced(InvitationRefused):
+    """It was sent again, which ends the earlier link."""
+
+    code = "invitation_replaced"
+    title = "There is a newer link"
+    template = "This invitation was sent again later. Please use the link of the newest mail."
+
+
+class InvitationExpired(InvitationRefused):
+    """Too late."""
+
+    code = "invitation_expired"
+    title = "This invitation has expired"
+    template = "It was good until {until}. Please ask {company} to send it again."
+
+
+class InvitationRevoked(InvitationRefused):
+    """Taken back."""
+
+    code = "invitation_revoked"
+    title = "This invitation was taken back"
+    template = "{company} has revoked it. If that surprises you, please ask the person who invited you."
+
+
+class InvitationUsed(InvitationRefused):
+    """Good once."""
+
+    kind = Kind.CONFLICT
+    code = "invitation_used"
+    title = "This invitation was accepted already"
+    template = "If it was you, just log in. If not, please ask {company} for an invitation of your own."
+
+
+class InvitationForAnother(InvitationRefused):
+    """An invitation is for one address."""
+
+    code = "invitation_for_another"
+    title = "This invitation is for somebody else"
+    template = "It is for {invited}, and you are logged in as {present}. Please log out, then open the link as {invited}."
+
+
+class InvitationToClosed(InvitationRefused):
+    """Suspended, or about to be deleted."""
+
+    kind = Kind.CONFLICT
+    code = "invitation_to_closed_company"
+    title = "Not open at the moment"
+    template = "{company} {reason}, so nobody can join for now. Please ask the person who invited you."
+
+
+class PasswordWrong(AppError):
+    """A step that asks for the password once more."""
+
+    kind = Kind.UNPROCESSABLE
+    code = "password_wrong"
+    title = "The password is wrong"
+    template = "That is not your password."
+    field: ClassVar[str] = "password"
+
+
+class AddressNotTyped(AppError):
+    """What cannot be undone is confirmed by typing the address."""
+
+    kind = Kind.UNPROCESSABLE
+    code = "address_not_typed"
+    title = "Not confirmed"
+    template = "Please type {address!r}, the address of the company that is to be deleted."
+    field: ClassVar[str] = "typed"
+
+
+class ResetLinkInvalid(AppError):
+    """Used, older than an hour, or not ours."""
+
+    kind = Kind.FORBIDDEN
+    code = "reset_link_invalid"
+    title = "This link cannot be used any more"
+    template = "A link for a new password is good for one hour and once. Please ask for a new one."
+
+
+class PersonNameTooLong(AppError):
+    """Longer than a page can show."""
+
+    kind = Kind.UNPROCESSABLE
+    code = "person_name_too_long"
+    title = "The name is too long"
+    template = "The name has {length} characters; at most {limit} are possible."
+    field: ClassVar[str] = "name"

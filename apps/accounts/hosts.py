@@ -26,9 +26,14 @@ def is_bare(domain: str) -> bool:
     return domain in BARE_HOSTS
 
 
+def domain_of(tenant: Tenant) -> str:
+    """The host name of a tenant's pages."""
+    return f"{tenant.slug}.{settings.BASE_DOMAIN}"
+
+
 def tenant_host(request: HttpRequest, tenant: Tenant) -> str:
     """Host and port of a tenant's pages, on the port of the request."""
-    return _with_port(f"{tenant.slug}.{settings.BASE_DOMAIN}", request)
+    return _with_port(domain_of(tenant), request)
 
 
 def tenant_url(request: HttpRequest, tenant: Tenant, path: str, **query: str) -> str:
@@ -40,6 +45,11 @@ def bare_url(request: HttpRequest, path: str, *, domain: str = "", **query: str)
     """An absolute address on the bare host; ``domain`` picks one of its names, if it is one."""
     chosen = domain if is_bare(domain) else settings.BASE_DOMAIN
     return _url(request, _with_port(chosen, request), path, query)
+
+
+def public_link(path: str) -> str:
+    """An absolute address on the bare host for mails, which no request gives a host and port."""
+    return f"{settings.PUBLIC_URL}{path}"
 
 
 def safe_path(target: str | None, default: str = "/") -> str:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Final
 
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
+from django.utils import timezone
 from django.utils.cache import patch_cache_control
 
 from apps.accounts import hosts, queries, services
@@ -25,7 +27,9 @@ STATE_SECONDS: Final = 600
 API_PREFIX: Final = "/v1/"
 OPEN_PATHS: Final = frozenset({"/livez", "/readyz", "/docs/problems"})
 _DOORS: Final = ("/session/", "/logout/")
-_GONE: Final = frozenset({TenantState.DELETING, TenantState.GONE, TenantState.READY})
+KEEP_PATH: Final = "/settings/keep/"
+SEEN_EVERY: Final = timedelta(minutes=1)
+_GONE: Final = frozenset({TenantState.GONE, TenantState.READY})
 
 
 class SessionScopeMiddleware:
@@ -44,13 +48,17 @@ class SessionScopeMiddleware:
         tenant: Tenant | None = request.tenant  # type: ignore[attr-defined]
         if request.path in OPEN_PATHS or request.path.startswith(API_PREFIX):
             return self.get_response(request)
-        if tenant is None or (request.path.startswith(_DOORS) and tenant.state not in _GONE):
+        if tenant is None:
             return self._as_person(request)
-        return self._by_state(request, tenant)
-
-    def _by_state(self, request: HttpRequest, tenant: Tenant) -> HttpResponseBase:
         if tenant.state in _GONE:
             return self._nothing_here(request)
+        if hosts.domain_and_port(request)[0] != hosts.domain_of(tenant):
+            return to_present_address(request, tenant)
+        return (
+            self._as_person(request) if request.path.startswith(_DOORS) else self._by_state(request, tenant)
+        )
+
+    def _by_state(self, request: HttpRequest, tenant: Tenant) -> HttpResponseBase:
         if tenant.state == TenantState.CREATING:
             return being_prepared(request, tenant)
         if tenant.state == TenantState.SUSPENDED:
@@ -61,15 +69,24 @@ class SessionScopeMiddleware:
         log_in_session = request.session.get(services.LOG_IN_SESSION, "")
         if not log_in_session or not request.user.is_authenticated:
             return to_log_in(request, tenant)
-        user = request.user
-        membership, alive = queries.find_seat(
-            user_id=user.id, tenant_id=tenant.id, log_in_session=log_in_session
-        )
-        if membership is None:
+        seat = queries.find_seat(user_id=request.user.id, tenant_id=tenant.id, log_in_session=log_in_session)
+        if seat.membership is None:
             return self._nothing_here(request)
-        if not alive:
+        # A session ends with the membership it was opened for, also where the person is a member again.
+        if not seat.alive or request.session.get(services.SEAT) != str(seat.membership.id):
             return to_log_in(request, tenant)
-        return self._as_member(request, tenant, user, membership)
+        self._note(seat, log_in_session)
+        return self._as_member(request, tenant, request.user, seat.membership)
+
+    def _note(self, seat: queries.Seat, log_in_session: str) -> None:
+        """When the person was last seen, here and at all; the database is asked only where a minute has passed."""
+        latest = [
+            moment for moment in (seat.log_in_seen_at, seat.membership and seat.membership.seen_at) if moment
+        ]
+        if len(latest) < 2 or timezone.now() - min(latest) > SEEN_EVERY:
+            services.sessions.note_seen(
+                session_key=log_in_session, membership_id=seat.membership.id if seat.membership else None
+            )
 
     def _nothing_here(self, request: HttpRequest) -> HttpResponseBase:
         return answer(request, NotFound(what="workspace", name=hosts.domain_and_port(request)[0]))
@@ -80,6 +97,8 @@ class SessionScopeMiddleware:
         request.membership = membership  # type: ignore[attr-defined]
         request.permissions = ROLE_PERMISSIONS[Role(membership.role)]  # type: ignore[attr-defined]
         with request_context.act_as(services.actor_of(user)), tenant_scope(tenant.key):
+            if tenant.state == TenantState.DELETING and request.path != KEEP_PATH:
+                return to_be_deleted(request, tenant)
             response = self.get_response(request)
         patch_cache_control(response, private=True)
         return response
@@ -87,8 +106,30 @@ class SessionScopeMiddleware:
     def _as_person(self, request: HttpRequest) -> HttpResponseBase:
         if not request.user.is_authenticated:
             return self.get_response(request)
+        if request.tenant is None:  # type: ignore[attr-defined]
+            services.sessions.note_seen(session_key=request.session.session_key or "")
         with request_context.act_as(services.actor_of(request.user)):
             return self.get_response(request)
+
+
+def to_present_address(request: HttpRequest, tenant: Tenant) -> HttpResponse:
+    """An earlier address leads to the present one: to the same page, or to the start for what was sent."""
+    reads = request.method in {"GET", "HEAD"}
+    return HttpResponseRedirect(
+        hosts.tenant_url(request, tenant, hosts.safe_path(request.get_full_path()) if reads else "/")
+    )
+
+
+def to_be_deleted(request: HttpRequest, tenant: Tenant) -> HttpResponse:
+    """Every page of a tenant in its grace: when it goes, and for owners the way back."""
+    membership: Membership = request.membership  # type: ignore[attr-defined]
+    context = {
+        "tenant": tenant,
+        "may_keep": membership.role == Role.OWNER and tenant.erasure_started_at is None,
+    }
+    response = render(request, "accounts/to_be_deleted.html", context, status=403)
+    patch_cache_control(response, private=True, no_store=True)
+    return response
 
 
 def to_log_in(request: HttpRequest, tenant: Tenant) -> HttpResponse:

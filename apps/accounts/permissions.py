@@ -74,6 +74,24 @@ ROLE_PERMISSIONS: Final[dict[Role, frozenset[str]]] = {
     Role.BILLING: _BILLING,
 }
 
+# What a role may give, take and change in others: nobody more than they have.
+GRANTABLE: Final[dict[Role, frozenset[Role]]] = {
+    role: frozenset(
+        other for other in Role if "members:manage" in permissions and ROLE_PERMISSIONS[other] <= permissions
+    )
+    for role, permissions in ROLE_PERMISSIONS.items()
+}
+# An API key stands for no person who could be asked, so it never touches owners.
+GRANTABLE_BY_KEY: Final = GRANTABLE[Role.ADMIN]
+ROLE_WORDS: Final[dict[Role, str]] = {
+    Role.OWNER: "Everything, also renaming and deleting the company, and making other owners",
+    Role.ADMIN: "Everything but renaming and deleting the company: people, keys, plan and the audit log too",
+    Role.DEVELOPER: "Data, models and forecasts, and the API keys and webhooks of programs",
+    Role.ANALYST: "Data, training, forecasts and explanations",
+    Role.VIEWER: "Looks at data, models and forecasts",
+    Role.BILLING: "Plan, invoices and usage",
+}
+
 
 def known(permission: str) -> str:
     """``permission`` itself; ``ValueError`` for one that no table lists, so that a typing error cannot lock

@@ -2,11 +2,11 @@
 
 from django.urls import path
 
-from apps.accounts import views
+from apps.accounts.views import entry
 
 app_name = "accounts"
 urlpatterns = [
-    path("session/start/", views.start_entry, name="start_entry"),
-    path("session/<str:code>/", views.redeem, name="redeem"),
-    path("logout/", views.log_out, name="log_out"),
+    path("session/start/", entry.start_entry, name="start_entry"),
+    path("session/<str:code>/", entry.redeem, name="redeem"),
+    path("logout/", entry.log_out, name="log_out"),
 ]

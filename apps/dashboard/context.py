@@ -10,9 +10,12 @@ from django.urls import NoReverseMatch, reverse
 from django.utils.functional import SimpleLazyObject
 
 from apps.accounts import hosts
+from apps.accounts import queries as accounts
 from apps.accounts.http import TenantRequest
+from apps.core.scope import SystemRole
 from apps.usage import queries as usage
 from tenants import queries as tenants
+from tenants.context import system_scope
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +39,8 @@ NAVIGATION: Final = (
     Entry("Usage", "usage:overview", "usage", "usage:read", "Company"),
     Entry("Plan", "billing:plan", "plan", "billing:read", "Company"),
     Entry("Audit log", "audit:list", "audit", "audit:read", "Company"),
+    Entry("Members", "members:list", "members", "members:read", "Company"),
+    Entry("Settings", "settings:overview", "settings", "tenant:manage", "Company"),
 )
 SECTIONS: Final = {"/training/": "/datasets/", "/explanations/": "/forecasts/"}
 
@@ -61,7 +66,24 @@ def _shell(request: TenantRequest) -> dict[str, Any]:
         "banner": banner(quota, plan_url),
         "plan_url": plan_url,
         "tenants_url": hosts.bare_url(request, "/tenants/", all="1"),
+        "account_url": hosts.bare_url(request, "/account/"),
+        "tenants": choices(request),
     }
+
+
+def choices(request: TenantRequest) -> list[dict[str, Any]]:
+    """The person's tenants with their roles, for the switcher; memberships elsewhere are the edge's to read."""
+    with system_scope(SystemRole.EDGE):
+        mine = accounts.list_choices_of(user_id=request.user.id)
+    return [
+        {
+            "name": tenant.name or tenant.slug,
+            "role": tenant.role,
+            "url": hosts.bare_url(request, f"/enter/{tenant.slug}/"),
+            "here": tenant.id == request.tenant.id,
+        }
+        for tenant in mine
+    ]
 
 
 def navigation(path: str, permissions: frozenset[str]) -> list[dict[str, Any]]:

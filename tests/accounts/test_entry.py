@@ -105,7 +105,8 @@ class TestTheWay:
     ) -> None:
         browser.log_in(alice.email, PASSWORD)
         with tenant_scope(acme):
-            assert AuditEvent.objects.filter(action="user.logged_in", actor_label=alice.email).count() == 1
+            event = AuditEvent.objects.get(action="user.logged_in")
+            assert event.actor_label == alice.email
 
     def test_a_link_with_a_strangers_code_does_not_open_a_session(
         self, browser: Browser, mallory: User, globex: TenantKey
@@ -214,7 +215,7 @@ class TestTheTenantsState:
         assert (response.status_code, response["Retry-After"]) == (503, "3")
         assert "Initech is being prepared" in response.content.decode()
 
-    @pytest.mark.parametrize("state", [TenantState.READY, TenantState.DELETING, TenantState.GONE])
+    @pytest.mark.parametrize("state", [TenantState.READY, TenantState.GONE])
     @pytest.mark.parametrize("path", ["/", "/usage/", "/session/start/", "/logout/"])
     def test_a_tenant_that_is_no_more_is_not_found_at_any_door(self, state: TenantState, path: str) -> None:
         assert _answer(state, path).status_code == 404

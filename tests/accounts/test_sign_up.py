@@ -45,7 +45,7 @@ class TestSignUp:
     def test_is_written_to_the_tenants_audit_log(self) -> None:
         user, tenant = services.sign_up(**FORM)
         with tenant_scope(tenant.key):
-            actions = set(AuditEvent.objects.values_list("action", "actor_label"))
+            actions = set(AuditEvent.objects.values_list("action", "personal__data__actor_label"))
         assert ("user.signed_up", user.email) in actions
         assert ("tenant.created", user.email) in actions
 
@@ -118,7 +118,7 @@ class TestTheDoor:
     ) -> None:
         settings.SIGNUP = "invite"
         invitation = services.invite_to_sign_up(email=FORM["email"])
-        monkeypatch.setattr(services, "INVITATION_DAYS", -1)
+        monkeypatch.setattr(services.signing_up, "INVITATION_DAYS", -1)
         with pytest.raises(errors.InvitationNeeded, match="older than"):
             services.sign_up(**FORM, invitation=invitation)
 
@@ -200,7 +200,7 @@ class TestThePage:
         def none_ready(**_wishes: str) -> None:
             raise NoSchemaReady
 
-        monkeypatch.setattr(services.tenants, "claim", none_ready)
+        monkeypatch.setattr(services.signing_up.tenants, "claim", none_ready)
         response = browser.submit(f"{BARE}/signup/", FORM)
         assert response.status_code == 503
         assert "Try again in a few seconds" in response.content.decode()

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 from urllib.parse import urlencode
 
 from django.conf import settings
-from django.forms import Form
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
@@ -16,19 +15,12 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from apps.accounts import errors, hosts, queries, services
 from apps.accounts.forms import LogInForm, SignUpForm
 from apps.accounts.middleware import STATE_COOKIE, begin_entry
-from apps.core.errors import AppError, Kind
+from apps.accounts.views.forms import refused, show
+from apps.core.errors import AppError
 from tenants import queries as tenants
 
 if TYPE_CHECKING:
     from tenants.models import Tenant
-
-STATUS = {
-    Kind.UNPROCESSABLE: 422,
-    Kind.CONFLICT: 409,
-    Kind.FORBIDDEN: 403,
-    Kind.UNAUTHENTICATED: 401,
-    Kind.RATE_LIMITED: 429,
-}
 
 
 @require_GET
@@ -45,12 +37,12 @@ def sign_up(request: HttpRequest) -> HttpResponse:
     invitation = request.GET.get("invitation", "")
     form = SignUpForm(request.POST or None, initial={"invitation": invitation})
     if request.method != "POST" or not form.is_valid():
-        return _page(request, "accounts/signup.html", form, 422 if form.is_bound else 200)
+        return show(request, "accounts/signup.html", form, 422 if form.is_bound else 200)
     try:
         user, tenant = services.sign_up(**form.cleaned_data)
     except AppError as error:
-        return _refused(request, "accounts/signup.html", form, error)
-    services.open_session(request=request, user=user)
+        return refused(request, "accounts/signup.html", form, error)
+    services.open_log_in(request=request, user=user)
     return redirect("accounts:enter", slug=tenant.slug)
 
 
@@ -63,24 +55,25 @@ def log_in(request: HttpRequest) -> HttpResponse:
     if request.method != "POST":
         if request.user.is_authenticated:
             return redirect(going_to)
-        return _page(request, "accounts/login.html", LogInForm(initial={"next": going_to}), 200)
+        return show(request, "accounts/login.html", LogInForm(initial={"next": going_to}), 200)
     form = LogInForm(request.POST)
     if not form.is_valid():
-        return _page(request, "accounts/login.html", form, 422)
+        return show(request, "accounts/login.html", form, 422)
     try:
         services.log_in(
             request=request, email=form.cleaned_data["email"], password=form.cleaned_data["password"]
         )
     except AppError as error:
-        return _refused(request, "accounts/login.html", form, error)
+        return refused(request, "accounts/login.html", form, error)
     return redirect(going_to)
 
 
 @require_POST
 def log_out(request: HttpRequest) -> HttpResponse:
-    """End the session, here and on the bare host."""
+    """End the session, here and on the bare host; goes on to ``next``, a path of the bare host."""
     services.log_out(request=request)
-    return redirect(hosts.bare_url(request, "/", domain=hosts.domain_and_port(request)[0]))
+    going_to = hosts.safe_path(request.POST.get("next"))
+    return redirect(hosts.bare_url(request, going_to, domain=hosts.domain_and_port(request)[0]))
 
 
 @never_cache
@@ -88,7 +81,7 @@ def log_out(request: HttpRequest) -> HttpResponse:
 def choose_tenant(request: HttpRequest) -> HttpResponse:
     """The tenants of the person who is logged in; with only one, straight into it."""
     if not request.user.is_authenticated:
-        return _first_log_in(request)
+        return first_log_in(request)
     user = request.user
     entries = queries.list_tenants_of(user_id=user.id)
     if len(entries) == 1 and not user.is_operator and "all" not in request.GET:
@@ -103,7 +96,7 @@ def enter(request: HttpRequest, slug: str) -> HttpResponse:
     """From the bare host to a tenant's host, with a single-use code; the tenant's host is asked for its state
     first."""
     if not request.user.is_authenticated:
-        return _first_log_in(request)
+        return first_log_in(request)
     user = request.user
     tenant = tenants.find_by_slug(slug=slug)
     if tenant is None or queries.find_membership(user_id=user.id, tenant_id=tenant.id) is None:
@@ -149,20 +142,8 @@ def _tenant(request: HttpRequest) -> Tenant:
     return cast("Tenant", request.tenant)  # type: ignore[attr-defined]
 
 
-def _page(request: HttpRequest, template: str, form: Form, status: int, **context: Any) -> HttpResponse:
-    shared = {"form": form, "signup": settings.SIGNUP, "base_domain": settings.BASE_DOMAIN}
-    return render(request, template, {**shared, **context}, status=status)
-
-
-def _refused(request: HttpRequest, template: str, form: Form, error: AppError) -> HttpResponse:
-    form.add_error(getattr(error, "field", None), error.detail)
-    response = _page(request, template, form, STATUS.get(error.kind, 503))
-    if error.retry_after_seconds:
-        response["Retry-After"] = str(error.retry_after_seconds)
-    return response
-
-
-def _first_log_in(request: HttpRequest) -> HttpResponse:
+def first_log_in(request: HttpRequest) -> HttpResponse:
+    """To the log-in, and back to the page that was asked for."""
     return redirect(f"/login/?{urlencode({'next': hosts.safe_path(request.get_full_path())})}")
 
 
