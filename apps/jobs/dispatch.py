@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from typing import NamedTuple
 
 import structlog
 from celery import current_app
@@ -10,6 +11,7 @@ from django.db import DatabaseError, InterfaceError, connection, transaction
 from kombu.exceptions import OperationalError
 
 from apps.core.scope import SystemRole
+from apps.jobs import agreement
 from tenants.context import system_scope
 
 log = structlog.get_logger(__name__)
@@ -27,6 +29,7 @@ UPDATE jobs_job SET state = 'failed', finished_at = now(), lease_until = NULL, e
     'code', 'job_lost', 'title', 'The work ended without an answer',
     'detail', format('The worker stopped %s times while it did this job, most likely for lack of memory. It is not tried again.', attempt))
 WHERE state = 'running' AND lease_until < now() AND attempt >= max_attempts AND cancel_requested_at IS NULL
+RETURNING id, tenant_id, kind
 """
 _TAKE_BACK = """
 UPDATE jobs_job SET state = CASE WHEN cancel_requested_at IS NULL THEN 'queued' ELSE 'cancelled' END, lease_until = NULL,
@@ -45,19 +48,32 @@ WITH busy AS (
     FROM jobs_job LEFT JOIN busy USING (tenant_id, queue)
     WHERE state = 'queued' AND (dispatched_at IS NULL OR dispatched_at <= now() - make_interval(secs => %(again)s))
 ), chosen AS (
-    SELECT waiting.id, turn, waiting.created_at FROM waiting
+    SELECT waiting.id, turn, waiting.created_at, tenant.schema_name FROM waiting
     JOIN tenants_tenantlimits AS limits ON limits.tenant_id = waiting.tenant_id AND turn <= limits.running_jobs
+    JOIN tenants_tenant AS tenant ON tenant.id = waiting.tenant_id AND tenant.state = 'active'
 )
 UPDATE jobs_job SET dispatched_at = now() FROM chosen WHERE jobs_job.id = chosen.id
-RETURNING jobs_job.id, jobs_job.queue, chosen.turn, chosen.created_at
+RETURNING jobs_job.id, jobs_job.queue, chosen.schema_name, chosen.turn, chosen.created_at
 """
 
 
+class Announcement(NamedTuple):
+    """What a message says: which job, and whose."""
+
+    job_id: uuid.UUID
+    queue: str
+    schema: str
+
+
 def sweep() -> None:
-    """Put back what a dead worker held, end what failed too often, then dispatch. The net under everything else."""
+    """Put back what a dead worker held, end what failed too often or nobody may run, then dispatch. The net under
+    everything else."""
     with system_scope(SystemRole.DISPATCHER), transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(_END_DEAD)
+        for job_id, tenant_id, kind in cursor.fetchall():
+            agreement.record("job.failed", job_id, tenant_id, kind, "job_lost")
         cursor.execute(_TAKE_BACK)
+    agreement.refuse_queued()
     dispatch()
 
 
@@ -65,10 +81,10 @@ def dispatch() -> int:
     """Announce the jobs whose turn it is, one tenant after the other; returns how many."""
     chosen = _choose()
     try:
-        for job_id, queue in chosen:
-            current_app.send_task(RUN, args=(str(job_id),), queue=queue)
+        for job_id, queue, schema in chosen:
+            current_app.send_task(RUN, args=(str(job_id), schema), queue=queue)
     except OperationalError:
-        _take_back([job_id for job_id, _queue in chosen])
+        _take_back([announced.job_id for announced in chosen])
         raise
     return len(chosen)
 
@@ -92,11 +108,11 @@ def _take_back(job_ids: list[uuid.UUID]) -> None:
         )
 
 
-def _choose() -> list[tuple[uuid.UUID, str]]:
+def _choose() -> list[Announcement]:
     with system_scope(SystemRole.DISPATCHER), transaction.atomic(), connection.cursor() as cursor:
         # Two dispatchers at once would each count the other's jobs as waiting and exceed the cap.
         cursor.execute("SELECT pg_advisory_xact_lock(hashtext('almanac.dispatch'))")
         cursor.execute(_END_CANCELLED)
         cursor.execute(_PICK, {"again": ANNOUNCE_AGAIN_SECONDS})
-        rows = sorted(cursor.fetchall(), key=lambda row: (row[2], row[3]))
-    return [(row[0], row[1]) for row in rows]
+        rows = sorted(cursor.fetchall(), key=lambda row: (row[3], row[4]))
+    return [Announcement(*row[:3]) for row in rows]

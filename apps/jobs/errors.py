@@ -19,4 +19,8 @@ class LeaseLost(Exception):
 
 
 class JobRefused(Exception):
-    """Job, scope and tenant do not agree; nothing is run."""
+    """The job's tenant is not one for whom work is done; nothing is run, now or later."""
+
+
+class MessageRefused(JobRefused):
+    """The message does not belong to the job that it names; the job's own message will come."""

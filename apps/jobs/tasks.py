@@ -9,14 +9,17 @@ from celery import shared_task
 from apps.core import cache, redis
 from apps.jobs import dispatch, runner
 
+SWEEP_SECONDS = 120  # far more than it takes; one that hangs must not keep its worker
+
 
 @shared_task(name=dispatch.RUN)
-def run(job_id: str) -> None:
-    """Do one job; the message carries nothing but its id."""
-    runner.run(job_id=uuid.UUID(job_id))
+def run(job_id: str, schema: str = "") -> None:
+    """Do one job; the message carries its id and its tenant's schema. One without a schema is an older program's and
+    is refused: the sweep announces the job again."""
+    runner.run(job_id=uuid.UUID(job_id), schema=schema)
 
 
-@shared_task(name="jobs.sweep")
+@shared_task(name="jobs.sweep", time_limit=SWEEP_SECONDS)
 def sweep() -> None:
     """The periodic net: expired leases, lost messages."""
     dispatch.sweep()

@@ -12,11 +12,12 @@ from kombu import Connection
 
 from apps.core import redis
 from apps.core.scope import SystemRole
-from apps.jobs import registry, services
+from apps.jobs import registry, runner, services
 from apps.jobs.models import Job
 from apps.jobs.registry import Handler
 from config.celery import app as celery_app
 from tenants.context import system_scope, tenant_scope
+from tenants.models import Tenant
 from tests import factories
 
 KIND = "tests.work"
@@ -42,6 +43,14 @@ def enqueue(committed: None, does: Any) -> Callable[..., Job]:
             return services.enqueue(**{"kind": KIND, "payload": {}, "queue": "training", **wishes})
 
     return queue
+
+
+def perform(job: Job | uuid.UUID) -> None:
+    """What a worker does when the job's message comes."""
+    it = row(job)
+    with system_scope(SystemRole.OPERATOR):
+        schema = Tenant.objects.get(id=it.tenant_id).schema_name
+    runner.run(job_id=it.id, schema=schema)
 
 
 def row(job: Job | uuid.UUID) -> Job:

@@ -12,14 +12,14 @@ from django.db import transaction
 from django.utils import timezone
 
 from apps.core import redis
-from apps.jobs import dispatch, queries, runner, services
+from apps.jobs import dispatch, queries, services
 from apps.jobs.errors import JobFinished
 from apps.jobs.models import Job
 from config.celery import app as celery_app
 from tenants.context import system_scope, tenant_scope
 from tenants.models import TenantLimits
 from tests import factories
-from tests.jobs.conftest import announced, change, row
+from tests.jobs.conftest import announced, change, perform, row
 
 Enqueue = Callable[..., Job]
 
@@ -104,7 +104,7 @@ def test_with_redis_away_the_job_stays_and_is_announced_later(
     assert announced() == 0
     dispatch.sweep()
     assert announced() == 1
-    runner.run(job_id=job.id)
+    perform(job)
     assert row(job).state == "succeeded"
 
 
@@ -154,7 +154,7 @@ def test_cancelling_a_queued_job_ends_it_at_once(enqueue: Enqueue) -> None:
         assert (after.state, after.stage) == ("cancelled", "Cancelled")
         with pytest.raises(JobFinished, match="already cancelled"):
             services.cancel(job_id=job.id)
-    runner.run(job_id=job.id)
+    perform(job)
     assert (row(job).state, row(job).attempt) == ("cancelled", 0)
 
 
@@ -172,7 +172,7 @@ def test_a_cancelled_job_is_not_leased_by_a_late_message(enqueue: Enqueue) -> No
     job = enqueue()
     change(job, attempt=1, cancel_requested_at=timezone.now())
     expire(job)
-    runner.run(job_id=job.id)
+    perform(job)
     assert (row(job).state, row(job).attempt) == ("running", 1)
 
 

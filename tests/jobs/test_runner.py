@@ -20,7 +20,7 @@ from apps.jobs.errors import LeaseLost
 from apps.jobs.models import Job
 from tenants.context import tenant_scope
 from tests import factories
-from tests.jobs.conftest import change, row
+from tests.jobs.conftest import change, perform, row
 
 Enqueue = Callable[..., Job]
 Does = Callable[..., None]
@@ -68,7 +68,7 @@ def test_a_job_runs_in_its_tenants_scope_as_whoever_asked_and_keeps_its_result(
     with request_context.bind(RequestContext(request_id="req_12345678", actor=alice)):
         job = enqueue(payload={"n": 1}, title="Work")
     assert (job.state, job.request_id) == ("queued", "req_12345678")
-    runner.run(job_id=job.id)
+    perform(job)
     done = row(job)
     assert seen == [(factories.tenant("acme").key, alice, {"n": 1}), ("Half way", 50.0)]
     assert (done.state, done.result, done.error, done.percent, done.attempt) == (
@@ -87,9 +87,9 @@ def test_a_doubled_message_does_nothing(enqueue: Enqueue, does: Does) -> None:
     calls: list[int] = []
     does(lambda _payload, _progress: calls.append(1) or {})
     job = enqueue()
-    runner.run(job_id=job.id)
+    perform(job)
     before = row(job)
-    runner.run(job_id=job.id)
+    perform(job)
     assert calls == [1]
     assert (row(job).attempt, row(job).finished_at) == (1, before.finished_at)
 
@@ -100,12 +100,12 @@ def test_a_doubled_message_while_the_job_runs_does_nothing(enqueue: Enqueue, doe
     def work(_payload: dict[str, Any], report: Progress) -> dict[str, Any]:
         calls.append(1)
         if len(calls) == 1:
-            elsewhere(lambda: runner.run(job_id=report.job_id))
+            elsewhere(lambda: perform(report.job_id))
         return {}
 
     does(work)
     job = enqueue()
-    runner.run(job_id=job.id)
+    perform(job)
     assert calls == [1]
     assert (row(job).state, row(job).attempt) == ("succeeded", 1)
 
@@ -120,7 +120,7 @@ def test_whoever_lost_the_lease_writes_neither_progress_nor_effects_nor_result(
         if report.fencing_token > 1:
             return {"by": "second"}
         change(Job(id=report.job_id), lease_until=expired())
-        elsewhere(lambda: runner.run(job_id=report.job_id))
+        elsewhere(lambda: perform(report.job_id))
         with pytest.raises(LeaseLost):
             report("I am still here", 99)
         with pytest.raises(LeaseLost), transaction.atomic():
@@ -130,7 +130,7 @@ def test_whoever_lost_the_lease_writes_neither_progress_nor_effects_nor_result(
 
     does(work)
     job = enqueue()
-    runner.run(job_id=job.id)
+    perform(job)
     after = row(job)
     assert refused == ["both"]
     assert (after.state, after.result, after.attempt) == ("succeeded", {"by": "second"}, 2)
@@ -145,7 +145,7 @@ def test_a_lost_lease_that_the_handler_lets_through_ends_quietly(enqueue: Enqueu
 
     does(work)
     job = enqueue()
-    runner.run(job_id=job.id)
+    perform(job)
     assert (row(job).state, row(job).stage, row(job).error) == ("running", "Somebody else's", None)
 
 
@@ -167,7 +167,7 @@ def test_the_heartbeat_renews_the_lease_while_the_handler_works(
 
     does(work)
     job = enqueue()
-    runner.run(job_id=job.id)
+    perform(job)
     assert row(job).state == "succeeded", row(job).error
     assert leases[-1] <= timedelta(seconds=progress.LEASE_SECONDS)
     assert "heartbeat" not in " ".join(thread.name for thread in threading.enumerate())
@@ -179,7 +179,7 @@ def test_an_error_of_ours_ends_the_job_at_once_and_is_told(enqueue: Enqueue, doe
 
     does(work)
     job = enqueue()
-    runner.run(job_id=job.id)
+    perform(job)
     assert (row(job).state, row(job).attempt) == ("failed", 1)
     assert row(job).error == {"code": "too_hot", "title": "Too hot", "detail": "It is 41 degrees."}
 
@@ -191,17 +191,17 @@ def test_a_crash_is_tried_three_times_then_the_tenant_is_told_why(enqueue: Enque
     does(work)
     job = enqueue()
     for attempt in (1, 2):
-        runner.run(job_id=job.id)
+        perform(job)
         assert (row(job).state, row(job).attempt, row(job).finished_at) == ("queued", attempt, None)
         assert f"attempt {attempt}" in row(job).stage
         assert row(job).dispatched_at is not None, "the end of the attempt announces the next one"
-    runner.run(job_id=job.id)
+    perform(job)
     dead = row(job)
     assert (dead.state, dead.attempt, dead.error["code"]) == ("failed", 3, "job_crashed")
     assert "ZeroDivisionError: by nothing" in dead.error["detail"]
     assert "Tried 3 times" in dead.error["detail"]
     assert dead.finished_at is not None
-    runner.run(job_id=job.id)
+    perform(job)
     assert row(job).attempt == 3
 
 
@@ -213,8 +213,8 @@ def test_a_crash_that_goes_away_is_forgotten(enqueue: Enqueue, does: Does) -> No
 
     does(work)
     job = enqueue()
-    runner.run(job_id=job.id)
-    runner.run(job_id=job.id)
+    perform(job)
+    perform(job)
     assert (row(job).state, row(job).error, row(job).result) == ("succeeded", None, {"ok": True})
 
 
@@ -227,7 +227,7 @@ def test_the_jobs_of_a_suspended_tenant_are_refused(enqueue: Enqueue, does: Does
 
     with system_scope("operator"):
         tenants.suspend(tenant_id=job.tenant_id, reason="unpaid")
-    runner.run(job_id=job.id)
+    perform(job)
     assert not ran
     assert (row(job).state, row(job).error["code"]) == ("failed", "job_refused")
     assert "suspended" in row(job).error["detail"]
@@ -250,7 +250,7 @@ def test_progress_that_says_nothing_new_costs_no_statement(
 
 def test_a_job_that_no_app_knows_is_a_crash_that_names_it(enqueue: Enqueue) -> None:
     job = enqueue(kind="nobody.knows", max_attempts=1)
-    runner.run(job_id=job.id)
+    perform(job)
     assert row(job).state == "failed"
     assert "nobody.knows" in row(job).error["detail"]
 
@@ -258,6 +258,6 @@ def test_a_job_that_no_app_knows_is_a_crash_that_names_it(enqueue: Enqueue) -> N
 def test_the_end_of_a_job_announces_the_next_one(enqueue: Enqueue) -> None:
     first, second = enqueue(), enqueue()
     assert (row(first).dispatched_at is not None, row(second).dispatched_at) == (True, None)
-    runner.run(job_id=first.id)
+    perform(first)
     assert row(second).dispatched_at is not None
     assert dispatch.dispatch() == 0

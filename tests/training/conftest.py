@@ -49,7 +49,7 @@ def train(tenant: TenantKey, mlflow: MlflowClient) -> Callable[..., TrainingRun]
 
 def finish(tenant: TenantKey, run: TrainingRun) -> TrainingRun:
     """Do the run's job; the run as it stands then."""
-    runner.run(job_id=run.job_id)
+    runner.run(job_id=run.job_id, schema=tenant.schema)
     with tenant_scope(tenant):
         return queries.get_run(run_id=run.id)
 
