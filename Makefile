@@ -1,7 +1,7 @@
 # Almanac. `make` alone lists what there is to do.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help up down reset logs test drill-kill check lock install install-dev python
+.PHONY: help up down reset backup restore logs test drill-kill check lock install install-dev python
 
 PYTHON ?= $(firstword $(foreach name,python3.11 python3.12 python3.13 python3,$(shell command -v $(name) 2>/dev/null)))
 RUN := .venv/bin/python
@@ -27,6 +27,12 @@ down: ## Stop what `make up` started in another terminal
 
 reset: ## Delete all data, after asking (FORCE=1 does not ask)
 	@if [ -x $(RUN) ]; then exec $(RUN) -m deploy.local reset $(if $(filter 1,$(FORCE)),--force); else echo 'There is nothing to delete.'; fi
+
+backup: install ## Back up databases, files, queue and secrets into a new folder below TO=…
+	@exec $(RUN) -m deploy.local backup --to '$(TO)' $(if $(filter 1,$(WITHOUT_SECRETS)),--without-secrets)
+
+restore: install ## Bring a backup back: FROM=… (FORCE=1 replaces what is there, after asking)
+	@exec $(RUN) -m deploy.local restore --from '$(FROM)' $(if $(filter 1,$(FORCE)),--force)
 
 logs: install ## Follow the logs of all processes
 	@exec $(RUN) -m deploy.local logs

@@ -1,4 +1,4 @@
-"""`python -m deploy.local up|down|reset|logs`: what the Makefile calls."""
+"""`python -m deploy.local up|down|reset|logs|backup|restore`: what the Makefile calls."""
 
 from __future__ import annotations
 
@@ -11,11 +11,16 @@ from deploy.local.problems import StartProblem
 def main(arguments: list[str] | None = None) -> int:
     """Returns the exit code; a problem is one line on standard error."""
     parser = argparse.ArgumentParser(prog="python -m deploy.local", description=__doc__)
-    parser.add_argument("command", choices=("up", "down", "reset", "logs"))
-    parser.add_argument("--force", action="store_true", help="reset without asking")
+    parser.add_argument("command", choices=("up", "down", "reset", "logs", "backup", "restore"))
+    parser.add_argument(
+        "--force", action="store_true", help="reset without asking; restore over data, after asking"
+    )
+    parser.add_argument("--to", default="", help="backup: the folder in which a new one is made")
+    parser.add_argument("--from", default="", dest="source", help="restore: the folder of one backup")
+    parser.add_argument("--without-secrets", action="store_true", help="backup: leave the secrets out")
     chosen = parser.parse_args(arguments)
     try:
-        return _run(chosen.command, force=chosen.force)
+        return _run(chosen)
     except StartProblem as problem:
         print(f"almanac: {problem}", file=sys.stderr)
         return 1
@@ -23,17 +28,21 @@ def main(arguments: list[str] | None = None) -> int:
         return 130
 
 
-def _run(command: str, *, force: bool) -> int:
+def _run(chosen: argparse.Namespace) -> int:
     from deploy.local import down, layout
 
-    if command == "down":
+    if chosen.command == "down":
         return down.down(layout.from_environment())
-    if command == "reset":
-        return down.reset(layout.from_environment(), force=force)
-    if command == "logs":
+    if chosen.command == "reset":
+        return down.reset(layout.from_environment(), force=chosen.force)
+    if chosen.command == "logs":
         return down.show_logs(layout.from_environment())
-    from deploy.local import options, up
+    from deploy.local import backup, options, up
 
+    if chosen.command == "backup":
+        return backup.backup(options.read(), chosen.to, without_secrets=chosen.without_secrets)
+    if chosen.command == "restore":
+        return backup.restore(options.read(), chosen.source, force=chosen.force)
     return up.up(options.read())
 
 

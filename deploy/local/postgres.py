@@ -162,7 +162,7 @@ def prepare(cluster: Cluster, admin_password: str) -> None:
         _initialise(cluster, admin_password)
     else:
         _check_version(cluster)
-        _end_leftover(cluster)
+        end_leftover(cluster)
     _configure(cluster, cluster.data)
 
 
@@ -251,11 +251,12 @@ def _check_version(cluster: Cluster) -> None:
     if found != MAJOR_VERSION:
         raise StartProblem(
             f"{cluster.data} was written by PostgreSQL {found}; this release brings {MAJOR_VERSION}.",
-            "Dump it with the old release and restore it, or `make reset` to begin anew.",
+            "With the release that wrote it: `make backup TO=…`. With this one: `make restore FROM=… FORCE=1`."
+            " See docs/how-to/back-up-and-restore.md.",
         )
 
 
-def _end_leftover(cluster: Cluster) -> None:
+def end_leftover(cluster: Cluster) -> None:
     """End a server that outlived its supervisor; drop a pid file whose number is something else's now."""
     pid_file = cluster.data / "postmaster.pid"
     try:

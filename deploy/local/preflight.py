@@ -20,6 +20,7 @@ OLDEST_PYTHON = (3, 11)
 NEEDED_BYTES = 1_000_000_000
 OLDEST_POSTGRES = 160000  # GRANT … WITH INHERIT FALSE, SET TRUE
 OLDEST_REDIS = (6, 2)
+RESTORING = "restoring.json"  # stands in the state folder while `make restore` works
 CONNECT_SECONDS = 5
 
 
@@ -42,6 +43,15 @@ def check_folder(var: Path) -> None:
             f"Cannot write to {var} ({error.strerror}).",
             "Make it writable for you, or set ALMANAC_VAR to another folder.",
         ) from error
+
+
+def check_no_restore(var: Path) -> None:
+    """No restore was ended on its way: what is there then is neither the old nor the new state."""
+    if (var / RESTORING).exists():
+        raise StartProblem(
+            f"A restore into {var} was ended on its way.",
+            "Run the same `make restore` again; what was there before is kept until it ends.",
+        )
 
 
 def check_disk(var: Path, needed_bytes: int = NEEDED_BYTES) -> None:

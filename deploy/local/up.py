@@ -79,7 +79,7 @@ class Start:
         environments = environment.build(self._options, services, kept)
         with self._console.step("Bringing the tables up to date") as step:
             await self._migrate(step, environments, services)
-        with self._console.step("Starting web, workers and beat") as step:
+        with self._console.step("Starting web, workers, beat and clerk") as step:
             await self._start_application(step, environments, services, kept)
         return await self._forecast(environments)
 
@@ -170,6 +170,7 @@ class Start:
             processes.worker("worker-training", dict(environments.training), _is_set(answered)),
             processes.worker("worker-interactive", dict(environments.interactive), _is_set(answered)),
             processes.beat(environments),
+            processes.clerk(environments),
         ]
         if services.stripe_url:
             plain = dict(environments.plain)
@@ -216,6 +217,7 @@ def _free_port(preferred: int) -> int:
 def up(options: Options) -> int:
     """Start and supervise; returns the exit code."""
     preflight.check_folder(options.layout.var)
+    preflight.check_no_restore(options.layout.var)
     options.layout.create()
     with only_one(options.layout):
         return asyncio.run(_until_stopped(Start(options, Console(STEPS))))

@@ -14,6 +14,7 @@ from apps.accounts import naming
 from apps.accounts import queries as people
 from apps.accounts import services as accounts
 from apps.accounts.permissions import Role
+from apps.console import tenant_backups
 from apps.console.progress import Progress
 from apps.core.errors import AppError
 from apps.core.request_context import Actor, act_as
@@ -30,7 +31,7 @@ EPILOG = "Passwords are asked for, or read from standard input: arguments can be
 class Command(BaseCommand):
     """One subcommand a step; changes run as the operator, migrations and erasures as the owner."""
 
-    help = "List, create, suspend, reactivate, rename, delete, erase, migrate and check tenants."
+    help = "List, create, suspend, reactivate, rename, delete, erase, migrate, check, back up and restore tenants."
 
     def add_arguments(self, parser: CommandParser) -> None:
         """The subcommands."""
@@ -50,6 +51,7 @@ class Command(BaseCommand):
         rename.add_argument("new_slug")
         rename.add_argument("--name", help="Another name of the company as well")
         self._add_ends(actions)
+        tenant_backups.add_parsers(actions)
         migrate = actions.add_parser(
             "migrate", help="Shared tables first, then each schema that is behind, then the warm pool"
         )
@@ -157,6 +159,12 @@ class Command(BaseCommand):
         self.stdout.write(
             f"{ran} shared migration(s), {outcome.migrated} tenant(s) brought up to date, {made} schema(s) made ready"
         )
+
+    def _backup(self, options: dict[str, Any]) -> None:
+        tenant_backups.backup(self._id(options["slug"]), options, self.stdout)
+
+    def _restore(self, options: dict[str, Any]) -> None:
+        tenant_backups.restore(self._id(options["slug"]), options, self.stdout)
 
     def _check(self, _options: dict[str, Any]) -> None:
         faults = checks.find_faults()

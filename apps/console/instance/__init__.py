@@ -1,0 +1,1 @@
+"""Backup and restore of the whole instance: databases, files, queue, secrets. See ADR 12."""
