@@ -19,6 +19,8 @@ PRIVATE = {
     "MLFLOW_TRACKING_URI",
     "STRIPE_API_KEY",
     "STRIPE_WEBHOOK_SECRET",
+    "ALMANAC_EMAIL_URL",
+    "ALMANAC_AUDIT_SIGNING_KEY",
 }
 
 
@@ -30,6 +32,7 @@ class Environments:
     training: Mapping[str, str]
     interactive: Mapping[str, str]
     beat: Mapping[str, str]
+    clerk: Mapping[str, str]
     manage: Mapping[str, str]
     plain: Mapping[str, str]
 
@@ -68,6 +71,9 @@ def build(options: Options, services: Services, secrets: Secrets) -> Environment
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "DO_NOT_TRACK": "true",
     }
+    clerk = _given("ALMANAC_EMAIL_URL", "ALMANAC_AUDIT_SIGNING_KEY") | {
+        "ALMANAC_AUDIT_SIGNING_KEY_FILE": _file(options, "ALMANAC_AUDIT_SIGNING_KEY", "audit_signing_key")
+    }
     demo = {
         "ALMANAC_DEMO_PASSWORD": secrets.demo_password,
         "ALMANAC_OPERATOR_PASSWORD": secrets.operator_password,
@@ -78,7 +84,8 @@ def build(options: Options, services: Services, secrets: Secrets) -> Environment
         training=common | mlflow,
         interactive=common | stripe | mlflow | owner,
         beat=common,
-        manage=common | stripe | mlflow | owner | demo,
+        clerk=common | clerk,
+        manage=common | stripe | mlflow | owner | clerk | demo,
         plain=plain(options),
     )
 
@@ -94,6 +101,11 @@ def _django(options: Options, services: Services) -> dict[str, str]:
         "ALMANAC_SECRET_KEY_FILE": _file(options, "ALMANAC_SECRET_KEY", "secret_key"),
         "ALMANAC_API_KEY_PEPPERS_FILE": _file(options, "ALMANAC_API_KEY_PEPPERS", "api_key_peppers"),
     }
+
+
+def _given(*variables: str) -> dict[str, str]:
+    """Those of the variables that whoever starts us has set."""
+    return {name: os.environ[name] for name in variables if os.environ.get(name)}
 
 
 def _file(options: Options, variable: str, secret: str) -> str:

@@ -21,10 +21,12 @@ from deploy.local.supervisor import Probe, Process
 STOP_ORDER = (
     ("web", "beat"),
     ("worker-training", "worker-interactive"),
+    ("clerk",),
     ("stripe-sim",),
     ("valkey", "postgres"),
 )
 BEAT_SETTLES_SECONDS = 2.0
+CLERK_SETTLES_SECONDS = 1.0
 QUEUES = {"worker-training": "training", "worker-interactive": "interactive,default"}
 
 
@@ -124,6 +126,18 @@ def beat(environments: Environments) -> Process:
         environment=dict(environments.beat),
         ready=settled(BEAT_SETTLES_SECONDS),
         folder=REPOSITORY,
+    )
+
+
+def clerk(environments: Environments) -> Process:
+    """Seals the audit log and sends mail; told to stop, it does so once more."""
+    return Process(
+        name="clerk",
+        command=[sys.executable, str(REPOSITORY / "manage.py"), "clerk"],
+        environment=dict(environments.clerk),
+        ready=settled(CLERK_SETTLES_SECONDS),
+        folder=REPOSITORY,
+        stop_seconds=15,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import secrets
 import string
@@ -29,6 +30,7 @@ class Secrets:
     operator_password: str
     demo_api_key_secret: str
     stripe_webhook_secret: str
+    audit_signing_key: str
 
 
 def _password() -> str:
@@ -51,6 +53,7 @@ MAKERS: dict[str, Callable[[], str]] = {
     "operator_password": _readable,
     "demo_api_key_secret": lambda: "".join(secrets.choice(BASE62) for _ in range(32)),
     "stripe_webhook_secret": lambda: f"whsec_{secrets.token_hex(24)}",
+    "audit_signing_key": lambda: base64.b64encode(secrets.token_bytes(32)).decode(),
 }
 
 

@@ -25,7 +25,7 @@ from deploy.local import state
 from deploy.local.layout import REPOSITORY
 
 pytestmark = pytest.mark.stack
-NAMES = {"postgres", "valkey", "web", "worker-training", "worker-interactive", "beat"}
+NAMES = {"postgres", "valkey", "web", "worker-training", "worker-interactive", "beat", "clerk"}
 
 
 @dataclass

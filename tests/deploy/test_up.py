@@ -127,6 +127,7 @@ def test_every_process_is_stopped_and_the_servers_last() -> None:
         "beat",
         "worker-training",
         "worker-interactive",
+        "clerk",
         "stripe-sim",
         "valkey",
         "postgres",
