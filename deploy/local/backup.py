@@ -20,6 +20,7 @@ from deploy.local.problems import StartProblem
 from deploy.local.up import only_one
 
 WORD = "replace everything"
+RESTORED_WITH_FAULTS = 2  # the exit code of `manage.py restore` that is not undone
 
 
 def backup(options: Options, to: str, *, without_secrets: bool) -> int:
@@ -30,6 +31,14 @@ def backup(options: Options, to: str, *, without_secrets: bool) -> int:
         raise StartProblem(f"There is nothing in {options.layout.var} to back up.", "`make up` first.")
     preflight.check_no_restore(options.layout.var)
     words = ["backup", "--to", str(Path(to).absolute()), *(["--without-secrets"] if without_secrets else [])]
+    with standing.servers(options) as environments:
+        return _manage(environments.manage, words)
+
+
+def manage(options: Options, words: list[str]) -> int:
+    """Any `manage.py` command with the environment of the stack's processes, running or stopped."""
+    preflight.check_no_restore(options.layout.var)
+    options.layout.create()
     with standing.servers(options) as environments:
         return _manage(environments.manage, words)
 

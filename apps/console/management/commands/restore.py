@@ -15,6 +15,7 @@ from apps.console.lines import Lines
 from apps.core.request_context import Actor, act_as
 
 WORD = "replace everything"
+RESTORED_WITH_FAULTS = 2
 
 
 class Command(BaseCommand):
@@ -52,6 +53,12 @@ class Command(BaseCommand):
         for warning in done.warnings:
             self.stderr.write(warning)
         self.stdout.write(f"restored the instance of {done.manifest.created_at} after {done.seconds:.0f} s")
+        for fault in done.faults:
+            self.stderr.write(fault)
+        if done.faults:
+            raise CommandError(
+                f"all is restored, with {len(done.faults)} fault(s)", returncode=RESTORED_WITH_FAULTS
+            )
 
     def _agree(self, made: Manifest, there: list[str], lines: Lines, options: dict[str, Any]) -> bool:
         if not there:
