@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import secrets
 import uuid
 from typing import Any
 
-from apps.audit.models import AuditEvent
+from django.db import transaction
+
+from apps.audit import chain
+from apps.audit.models import AuditEvent, AuditPersonal
 from apps.core import request_context, scope
 
 
@@ -15,27 +19,45 @@ def record(
     target_type: str = "",
     target_id: str = "",
     changes: dict[str, Any] | None = None,
+    personal: dict[str, Any] | None = None,
     tenant_id: uuid.UUID | None = None,
     outcome: str = "success",
 ) -> AuditEvent:
     """Note a change inside the transaction that makes it.
 
-    ``action`` is ``noun.past_participle`` (``model.promoted``); ``changes`` holds before and after, never a secret.
-    The actor, address and request id come from the request context; the tenant from the scope unless given.
+    ``action`` is ``noun.past_participle`` (``model.promoted``); ``changes`` holds before and after, never a secret and
+    nothing about people. That goes into ``personal`` (e-mail addresses, names of people), which can be erased later
+    without touching the event. The actor, address and request id come from the request context; the tenant from the
+    scope unless given.
     """
     context = request_context.current()
     tenant = scope.current().tenant
-    return AuditEvent.objects.create(
-        tenant_id=tenant_id or (tenant.id if tenant else None),
-        actor_type=context.actor.type,
-        actor_id=context.actor.id,
-        actor_label=context.actor.label,
-        action=action,
-        target_type=target_type,
-        target_id=target_id,
-        changes=changes or {},
-        ip=context.ip,
-        user_agent=context.user_agent[:300],
-        request_id=context.request_id,
-        outcome=outcome,
-    )
+    owner = tenant_id or (tenant.id if tenant else None)
+    about_people = _about_people(context, personal or {})
+    salt = secrets.token_bytes(16)
+    with transaction.atomic():
+        event = AuditEvent.objects.create(
+            tenant_id=owner,
+            actor_type=context.actor.type,
+            actor_id=context.actor.id,
+            action=action,
+            target_type=target_type,
+            target_id=target_id,
+            changes=changes or {},
+            request_id=context.request_id,
+            outcome=outcome,
+            personal_digest=chain.personal_digest(salt, about_people) if about_people else b"",
+        )
+        if about_people:
+            AuditPersonal.objects.create(event=event, tenant_id=owner, salt=salt, data=about_people)
+    return event
+
+
+def _about_people(context: request_context.RequestContext, details: dict[str, Any]) -> dict[str, Any]:
+    found = {
+        "actor_label": context.actor.label,
+        "ip": context.ip,
+        "user_agent": context.user_agent[:300],
+        "details": details,
+    }
+    return {name: value for name, value in found.items() if value}

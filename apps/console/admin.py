@@ -205,9 +205,38 @@ class UsageAdmin(ReadOnly):
 class AuditAdmin(ReadOnly):
     """Who changed what."""
 
-    list_display = ("occurred_at", "tenant", "actor_label", "action", "target_id", "outcome", "ip")
-    list_filter = ("actor_type", "action")
-    search_fields = ("actor_label", "target_id", "=request_id")
+    list_display = ("occurred_at", "tenant", "who", "action", "target_id", "outcome", "address", "number")
+    list_filter = ("actor_type", "outcome", "action")
+    list_select_related = ("personal", "seal")
+    exclude = ("id", "personal_digest")
+    readonly_fields = ("who", "address", "program", "details", "number")
+    search_fields = ("personal__data__actor_label", "target_id", "=request_id")
+
+    @admin.display(description="Who")
+    def who(self, event: AuditEvent) -> str:
+        """By what a person recognises who acted, unless that was erased."""
+        return "(erased)" if event.is_erased else event.actor_label or event.actor_type
+
+    @admin.display(description="From")
+    def address(self, event: AuditEvent) -> str:
+        """The caller's address."""
+        return event.ip or "–"
+
+    @admin.display(description="With")
+    def program(self, event: AuditEvent) -> str:
+        """The caller's program."""
+        return event.user_agent or "–"
+
+    @admin.display(description="About people")
+    def details(self, event: AuditEvent) -> str:
+        """What else of the event is about people."""
+        found = event.about_people.get("details", {})
+        return ", ".join(f"{name}: {value}" for name, value in found.items()) or "–"
+
+    @admin.display(description="Seal")
+    def number(self, event: AuditEvent) -> str:
+        """Its number in its chain."""
+        return str(event.sealed_number or "not yet")
 
 
 @admin.register(ApiKey, site=site)

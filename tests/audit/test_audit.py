@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from django.db import ProgrammingError, transaction
+from django.db import ProgrammingError, connections, transaction
 
 from apps.audit import queries, services
 from apps.audit.models import AuditEvent
@@ -11,6 +11,7 @@ from apps.core import request_context
 from apps.core.request_context import Actor, RequestContext
 from apps.core.tenancy import TenantKey
 from tenants.context import system_scope, tenant_scope
+from tests import factories
 
 ALICE = RequestContext("req-12345678", Actor("user", "7", "alice@acme.example"), "127.0.0.9", "x" * 400)
 
@@ -20,7 +21,7 @@ def test_an_event_says_who_did_what_to_what_from_where(acme: TenantKey) -> None:
         event = services.record(
             action="model.promoted", target_type="model", target_id="sales", changes={"after": 2}
         )
-        event.refresh_from_db()
+        event = queries.list_events().get(id=event.id)
     assert (event.tenant_id, event.actor_type, event.actor_id, event.actor_label) == (
         acme.id,
         "user",
@@ -82,3 +83,29 @@ def test_the_search_looks_at_actor_object_action_and_request(acme: TenantKey) ->
         ):
             assert queries.list_events(search=text).count() == found, text
         assert queries.list_events(action="key.created").count() == 1
+
+
+@pytest.mark.usefixtures("committed")
+@pytest.mark.parametrize("table", ["audit_auditevent", "audit_seal"])
+@pytest.mark.parametrize("statement", ["UPDATE {} SET {column} = {column}", "DELETE FROM {}", "TRUNCATE {}"])
+def test_the_database_refuses_its_owner_too(table: str, statement: str) -> None:
+    column = "action" if table == "audit_auditevent" else "number"
+    with connections["owner"].cursor() as cursor, pytest.raises(ProgrammingError, match="is append-only"):
+        cursor.execute(statement.format(table, column=column))
+
+
+@pytest.mark.usefixtures("committed")
+def test_the_row_of_an_event_names_nobody_and_waits_for_its_seal() -> None:
+    acme = factories.tenant("acme").key
+    with request_context.bind(ALICE), tenant_scope(acme):
+        event = services.record(action="member.removed", personal={"email": "bob@acme.example"})
+    with connections["owner"].cursor() as cursor:
+        cursor.execute("SELECT row_to_json(e)::text FROM audit_auditevent e WHERE id = %s", [event.id])
+        row = cursor.fetchone()[0]
+        cursor.execute("SELECT chain FROM audit_unsealed WHERE event_id = %s", [event.id])
+        assert cursor.fetchone() == (acme.id,)
+        cursor.execute("DELETE FROM audit_personal WHERE event_id = %s", [event.id])
+    assert not [text for text in ("alice", "bob", "127.0.0.9", "xxx") if text in row]
+    with tenant_scope(acme):
+        kept = queries.list_events().get(id=event.id)
+        assert (kept.is_erased, kept.actor_id, kept.actor_label, kept.ip) == (True, "7", "", None)

@@ -69,7 +69,7 @@ def test_paying_gives_the_plan_and_its_quota_to_that_tenant_only(
     with tenant_scope(acme):
         limits = services.queries.get_limits()
         mirrored = StripeSubscription.objects.get()
-        audit = AuditEvent.objects.get(action="tenant.limits_changed")
+        audit = AuditEvent.objects.select_related("personal").get(action="tenant.limits_changed")
     assert limits.forecast_points_per_month == plans.TEAM.limits.forecast_points_per_month
     assert (mirrored.status, mirrored.plan, mirrored.tenant_id) == ("active", "team", acme.id)
     assert mirrored.current_period_end is not None

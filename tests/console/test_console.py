@@ -13,6 +13,7 @@ from apps.accounts.permissions import Role
 from apps.audit.models import AuditEvent
 from apps.console.site import site
 from apps.core.tenancy import TenantKey
+from apps.events import services as events
 from apps.jobs import services as jobs
 from apps.usage import services as usage
 from tenants.context import system_scope, tenant_scope
@@ -38,11 +39,12 @@ def link(name: str, *arguments: object) -> str:
 
 @pytest.fixture
 def busy_acme(acme: TenantKey, member: Member, program: Program) -> Iterator[TenantKey]:
-    """acme with a person, a key, a job, usage and audit rows."""
+    """acme with a person, a key, a job, a notice, usage and audit rows."""
     member(Role.OWNER)
     program(acme)
     with tenant_scope(acme):
         jobs.enqueue(kind="tests.work", payload={}, title="Count the stars")
+        events.emit(type="shop.opened", data={"to": []})
         usage.charge(kind="forecast_points", quantity=7654321, limit=None, receipt={}, request_id="one")
     return acme
 
@@ -133,9 +135,8 @@ def test_a_suspended_tenants_doors_close_until_it_is_brought_back(
     assert client.get("/v1/models").status_code == 200
     assert alice.visit(f"{ACME}/models/").status_code == 200
     with system_scope("operator"):
-        events = list(
-            AuditEvent.objects.filter(tenant_id=acme.id, action__startswith="tenant.").order_by("occurred_at")
-        )
+        changes = AuditEvent.objects.filter(tenant_id=acme.id, action__startswith="tenant.")
+        events = list(changes.select_related("personal").order_by("occurred_at"))
     told = [(event.action, event.actor_type, event.changes["reason"]) for event in events[-2:]]
     assert told == [
         ("tenant.suspended", "operator", "The invoice of May is open"),
