@@ -115,7 +115,7 @@ def _places() -> list[tuple[Any, str, str]]:
     from rest_framework.renderers import JSONRenderer
     from rest_framework.views import APIView
 
-    from apps.api_keys import services as keys
+    from apps.api_keys import access as keys
     from apps.core.api import StrictJSONParser
     from apps.core.middleware import RequestContextMiddleware
     from apps.forecasts import runtime, services
@@ -134,7 +134,6 @@ def _places() -> list[tuple[Any, str, str]]:
         (StrictJSONParser, "parse", "parse JSON"),
         (JSONRenderer, "render", "render JSON"),
         (keys, "authenticate", "key"),
-        (keys, "note_use", "note use of the key"),
         (views, "parse", "check the request"),
         (registry, "get_champion", "champion"),
         (runtime, "bundle_of", "bundle"),

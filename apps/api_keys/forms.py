@@ -1,36 +1,139 @@
-"""The form for a new key."""
+"""The forms for a new key, for its settings, and for its rotation. What the values may be, the services decide."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from datetime import datetime, timedelta
+from typing import Any
 
 from django import forms
 from django.utils import timezone
 
-from apps.api_keys.scopes import SCOPES, SUGGESTED
+from apps.api_keys.scopes import SCOPES, STANDARD, SUGGESTED
 
 EXPIRIES = [("30", "in 30 days"), ("90", "in 90 days"), ("365", "in one year"), ("never", "never")]
+OVERLAPS = [
+    ("0", "not at all: it stops at once"),
+    ("1", "for an hour"),
+    ("24", "for 24 hours"),
+    ("72", "for 3 days"),
+    ("168", "for 7 days"),
+]
+MODES = [("live", "Live: forecasts are billed"), ("test", "Test: runs everything, bills nothing")]
+ACCESS = [
+    ("standard", "Standard: data sets, models and forecasts"),
+    ("restricted", "Restricted: choose what it may"),
+]
+OWNERS = [
+    ("organisation", "The company: it stays when people leave"),
+    ("me", "Me: it ends when I leave, and never may more than my role"),
+]
 
 
-class KeyForm(forms.Form):
-    """Name, scopes (those that the person's role includes) and end of a new key."""
+class SettingsForm(forms.Form):
+    """What can be changed of a key later."""
 
     name = forms.CharField(max_length=200, help_text="What uses the key, such as “Shop replenishment”.")
+    networks = forms.CharField(
+        label="Allowed networks",
+        required=False,
+        max_length=5000,
+        widget=forms.Textarea(attrs={"rows": 3, "spellcheck": "false"}),
+        help_text="Addresses or ranges such as 203.0.113.0/24 or 2001:db8::/32, one a line. Empty: from everywhere.",
+    )
+    requests_per_minute = forms.IntegerField(
+        label="Requests a minute", required=False, help_text="Empty: no limit of its own."
+    )
+    points_per_month = forms.IntegerField(
+        label="Forecast points a month",
+        required=False,
+        help_text="The key's own budget within the plan's. Empty: none.",
+    )
+
+    def clean_networks(self) -> list[str]:
+        """The entries, however they are separated."""
+        return [entry for entry in re.split(r"[\s,;]+", self.cleaned_data["networks"]) if entry]
+
+
+class KeyForm(SettingsForm):
+    """A new key: name, mode, scopes (those that the person's role includes), owner, end and limits."""
+
+    mode = forms.ChoiceField(choices=MODES, initial="live", required=False, widget=forms.RadioSelect)
+    access = forms.ChoiceField(
+        choices=ACCESS, initial="standard", required=False, label="What it may", widget=forms.RadioSelect
+    )
     scopes = forms.MultipleChoiceField(
-        widget=forms.CheckboxSelectMultiple, help_text="Give no more than is needed."
+        required=False, widget=forms.CheckboxSelectMultiple, help_text="Give no more than is needed."
+    )
+    owner = forms.ChoiceField(
+        choices=OWNERS,
+        initial="organisation",
+        required=False,
+        label="Belongs to",
+        widget=forms.RadioSelect,
     )
     expires = forms.ChoiceField(choices=EXPIRIES, initial="365", label="Expires")
+    field_order = ("name", "mode", "access", "scopes", "expires", "owner", "networks")
 
-    def __init__(self, *args: object, allowed: Collection[str], **kwargs: object) -> None:
-        super().__init__(*args, **kwargs)  # type: ignore[arg-type]
-        choices = [(name, f"{name}: {words}") for name, words in SCOPES.items() if name in allowed]
+    def __init__(self, *args: Any, allowed: Collection[str], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
         field = self.fields["scopes"]
         assert isinstance(field, forms.MultipleChoiceField)
-        field.choices = choices
+        field.choices = [(name, f"{name}: {words}") for name, words in SCOPES.items() if name in allowed]
         field.initial = [name for name in SUGGESTED if name in allowed]
+        if not allowed >= set(STANDARD):
+            self.fields["access"].initial = "restricted"
 
-    def expires_at(self) -> datetime | None:
-        """The moment that was chosen, or None for never."""
-        days = self.cleaned_data["expires"]
-        return None if days == "never" else timezone.now() + timedelta(days=int(days))
+    @property
+    def first(self) -> list[forms.BoundField]:
+        """What everybody decides."""
+        return [self[name] for name in ("name", "mode", "access", "scopes", "expires")]
+
+    @property
+    def further(self) -> list[forms.BoundField]:
+        """What most leave as it is."""
+        return [self[name] for name in ("owner", "networks", "requests_per_minute", "points_per_month")]
+
+    @property
+    def shows_further(self) -> bool:
+        """Whether something is wrong among these."""
+        return any(field.errors for field in self.further)
+
+    def clean(self) -> dict[str, Any]:
+        """Whoever chose scopes and said nothing else means them."""
+        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        if not cleaned.get("access"):
+            cleaned["access"] = "restricted" if cleaned.get("scopes") else "standard"
+        if cleaned["access"] == "restricted" and not cleaned.get("scopes") and "scopes" not in self.errors:
+            self.add_error("scopes", "Choose at least one scope, or a standard key.")
+        return cleaned
+
+    def wishes(self) -> dict[str, Any]:
+        """What ``services.create`` is asked for."""
+        cleaned = self.cleaned_data
+        days = cleaned["expires"]
+        return {
+            "name": cleaned["name"],
+            "mode": cleaned["mode"] or "live",
+            "scopes": cleaned["scopes"] if cleaned["access"] == "restricted" else None,
+            "networks": cleaned["networks"],
+            "requests_per_minute": cleaned["requests_per_minute"],
+            "points_per_month": cleaned["points_per_month"],
+            "expires_at": None if days == "never" else _in_days(int(days)),
+            "personal": cleaned["owner"] == "me",
+        }
+
+
+class RotateForm(forms.Form):
+    """How long the old text goes on working."""
+
+    overlap = forms.ChoiceField(choices=OVERLAPS, initial="24", label="The old key goes on working")
+
+    def overlap_time(self) -> timedelta:
+        """As a time."""
+        return timedelta(hours=int(self.cleaned_data["overlap"]))
+
+
+def _in_days(days: int) -> datetime:
+    return timezone.now() + timedelta(days=days)

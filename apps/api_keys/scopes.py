@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from apps.accounts.permissions import PERMISSIONS
-from apps.api_keys.errors import ScopeNotYours, ScopesMissing, ScopeUnknown
+from apps.api_keys.errors import ScopesMissing, ScopeUnknown
 
 SCOPES: Final[dict[str, str]] = {
     name: PERMISSIONS[name]
@@ -23,12 +23,27 @@ SCOPES: Final[dict[str, str]] = {
         "jobs:manage",
         "usage:read",
         "billing:manage",
+        "members:read",
         "members:manage",
         "audit:read",
         "webhooks:manage",
         "keys:manage",
     )
 }
+# What a standard key may: everything about data, models and forecasts, nothing about people, money or keys.
+STANDARD: Final = (
+    "forecasts:run",
+    "forecasts:read",
+    "explain:run",
+    "datasets:read",
+    "datasets:write",
+    "models:read",
+    "models:train",
+    "models:deploy",
+    "jobs:read",
+    "jobs:manage",
+    "usage:read",
+)
 SUGGESTED: Final = ("forecasts:run", "forecasts:read", "models:read", "datasets:read", "usage:read")
 
 
@@ -39,17 +54,11 @@ def known(scope: str) -> str:
     return scope
 
 
-def choose(wanted: Iterable[str], ceiling: Iterable[str] | None) -> list[str]:
-    """The scopes of a new key, each once, in the table's order.
-
-    ``ceiling`` are the permissions of the person who makes the key: nobody hands on more than they have.
-    """
+def choose(wanted: Iterable[str]) -> list[str]:
+    """The scopes of a new key, each once, in the table's order; raises ``ScopesMissing`` or ``ScopeUnknown``."""
     names = set(wanted)
     if not names:
         raise ScopesMissing
     for name in sorted(names - SCOPES.keys()):
         raise ScopeUnknown(scope=name[:60], known=", ".join(SCOPES))
-    if ceiling is not None:
-        for name in sorted(names - set(ceiling)):
-            raise ScopeNotYours(scope=name)
     return [name for name in SCOPES if name in names]

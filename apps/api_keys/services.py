@@ -1,63 +1,83 @@
-"""Use cases of keys: make, revoke, and check the one that came with a call."""
+"""Use cases of keys: make, change, rotate, revoke."""
 
 from __future__ import annotations
 
+import dataclasses
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 from django.db import connection, transaction
 from django.utils import timezone
 
-from apps.api_keys import errors, queries, text
+from apps.api_keys import errors, freshness, networks, notices, queries, text
+from apps.api_keys.ceilings import Ceiling
 from apps.api_keys.models import ApiKey
-from apps.api_keys.principal import Principal
-from apps.api_keys.scopes import choose
+from apps.api_keys.scopes import STANDARD, choose
+from apps.api_keys.text import KeyText, Mode
 from apps.audit import services as audit
 from apps.core import scope
-from apps.core.ids import public_id
-from tenants.models import TenantState
+from apps.core.ids import new_id, public_id
 
 NAME_LENGTH: Final = 80
 VALID_KEYS: Final = 100
-LAST_USED_EVERY: Final = timedelta(minutes=1)
-_NOTE_USE: Final = """
-UPDATE api_keys_apikey SET last_used_at = now()
-WHERE id = (
-    SELECT id FROM api_keys_apikey
-    WHERE id = %s AND (last_used_at IS NULL OR last_used_at < now() - interval '1 minute')
-    FOR UPDATE SKIP LOCKED)
-"""
+MOST_REQUESTS: Final = 1_000_000
+MOST_POINTS: Final = 10**15
+OVERLAP: Final = timedelta(hours=24)
+LONGEST_OVERLAP: Final = timedelta(days=7)
+DEFAULT_LIFE: Final = timedelta(days=365)
+_LOCK: Final = "SELECT pg_advisory_xact_lock(hashtextextended('api_keys:' || %s, 0))"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Wishes:
+    """What a new key should be. ``scopes`` None is a standard key, a list a restricted one; ``networks`` empty is
+    everywhere, and rate and budget None no limit of the key's own."""
+
+    name: str
+    scopes: list[str] | None = None
+    mode: Mode = "live"
+    networks: Sequence[str] = ()
+    requests_per_minute: int | None = None
+    points_per_month: int | None = None
+    expires_at: datetime | None = None
 
 
 def create(
     *,
     name: str,
-    scopes: Iterable[str],
+    scopes: Iterable[str] | None = None,
+    mode: Mode = "live",
+    networks: Iterable[str] = (),
+    requests_per_minute: int | None = None,
+    points_per_month: int | None = None,
     expires_at: datetime | None = None,
+    personal: bool = False,
     created_by: uuid.UUID | None = None,
-    ceiling: Iterable[str] | None = None,
+    ceiling: Ceiling | None = None,
 ) -> tuple[ApiKey, str]:
     """Make a key for the tenant in scope; returns its row and its text, which is not kept anywhere.
 
-    ``ceiling`` are the permissions of the person who asks; None is for the operator's command line. Raises a
-    ``KeyNotMade`` that names the field to change.
+    ``ceiling`` is what the one who asks may hand on; None is for the operator's command line. A ``personal`` key is
+    the ceiling's person's. Raises a ``KeyNotMade`` that names the field to change.
     """
-    chosen = choose(scopes, ceiling)
-    name = _clean_name(name)
-    if expires_at is not None and expires_at <= timezone.now():
-        raise errors.ExpiryPast(expires_at=expires_at)
-    key = text.generate()
+    given = list(scopes) if scopes is not None else None
+    wishes = _clean(
+        Wishes(name, given, mode, list(networks), requests_per_minute, points_per_month, expires_at)
+    )
+    if ceiling is not None:
+        _check(wishes, ceiling)
+        personal = personal or ceiling.personal
+        created_by = created_by or ceiling.person_id
+    owner = (ceiling.person_id, ceiling.membership_id) if ceiling and personal else (None, None)
+    key = text.generate(mode, restricted=given is not None)
     with transaction.atomic():
-        if queries.count_valid() >= VALID_KEYS:
-            raise errors.TooManyKeys(limit=VALID_KEYS)
-        row = _insert(key, name=name, scopes=chosen, expires_at=expires_at, created_by=created_by)
-        _record(
-            "api_key.created",
-            row,
-            {"name": name, "scopes": chosen, "expires_at": expires_at and expires_at.isoformat()},
+        _hold_cap()
+        row = _insert(
+            key, wishes, created_by=created_by, owner_id=owner[0], membership_id=owner[1], origin_id=None
         )
+        _record("api_key.created", row, _shown(row))
     return row, key.whole
 
 
@@ -66,10 +86,56 @@ def ensure_derived(*, name: str, scopes: Iterable[str], seed: str) -> str:
     key = text.derive(seed)
     with transaction.atomic():
         if queries.find_own(public_id=key.public_id) is None:
-            chosen = choose(scopes, None)
-            row = _insert(key, name=name, scopes=chosen, expires_at=None, created_by=None)
-            _record("api_key.created", row, {"name": name, "scopes": chosen})
+            row = _insert(key, Wishes(name, choose(scopes)), created_by=None)
+            _record("api_key.created", row, _shown(row))
     return key.whole
+
+
+def change(*, key_id: uuid.UUID, ceiling: Ceiling, **changes: Any) -> ApiKey:
+    """Change ``name``, ``networks``, ``requests_per_minute`` or ``points_per_month`` of a key that has not ended.
+
+    Raises ``NotFound``, ``KeyEnded``, ``KeyNotYours``, or a ``KeyNotMade`` that names the field.
+    """
+    wanted = _clean_changes(changes)
+    with transaction.atomic():
+        row = _get_lasting(key_id, ceiling)
+        _check_changes(wanted, ceiling)
+        before = {name: getattr(row, name) for name in wanted}
+        if before == wanted:
+            return row
+        _move(row, **wanted)
+        _record("api_key.changed", row, {"before": before, "after": wanted})
+    _take_effect()
+    return row
+
+
+def rotate(*, key_id: uuid.UUID, ceiling: Ceiling, overlap: timedelta = OVERLAP) -> tuple[ApiKey, str]:
+    """A new text under the same settings; the old one goes on working for ``overlap``. Returns the new row and text.
+
+    The new key lasts as long as the old one was made to. Raises ``NotFound``, ``KeyEnded``, ``KeyNotYours``,
+    ``OverlapRefused``, or a ``KeyNotMade`` where the old key may more than the one who asks.
+    """
+    if not timedelta(0) <= overlap <= LONGEST_OVERLAP:
+        raise errors.OverlapRefused(limit=LONGEST_OVERLAP.days)
+    with transaction.atomic():
+        old = _get_lasting(key_id, ceiling)
+        wishes = _again(old, ceiling)
+        _check(wishes, ceiling)
+        key, now = text.generate(wishes.mode, restricted=old.restricted), timezone.now()
+        row = _insert(
+            key,
+            wishes,
+            created_by=ceiling.person_id,
+            owner_id=old.owner_id,
+            membership_id=old.membership_id,
+            origin_id=old.counter_id,
+        )
+        _move(old, rotated_at=now, rotating_until=now + overlap, replaced_by=row.id)
+        told = {"replaced_by": public_id("key", row.id), "rotating_until": old.rotating_until.isoformat()}
+        _record("api_key.rotated", old, {**_shown(old), **told})
+        notices.tell_rotated(old, row)
+    _take_effect()
+    return row, key.whole
 
 
 def revoke(*, key_id: uuid.UUID) -> ApiKey:
@@ -79,76 +145,184 @@ def revoke(*, key_id: uuid.UUID) -> ApiKey:
         revoked = ApiKey.objects.filter(id=key_id, revoked_at__isnull=True).update(revoked_at=timezone.now())
         if revoked:
             _record("api_key.revoked", row, {"name": row.name})
+            notices.tell_revoked(row)
         row.refresh_from_db()
+    _take_effect()
     return row
 
 
-def authenticate(*, given: str) -> Principal:
-    """The principal of a key's text: one statement, none for a wrong checksum. Runs as the edge.
+def revoke_leaked(*, key_id: uuid.UUID, found: dict[str, str], to: Sequence[str]) -> bool:
+    """End a key whose text was found in the open, and tell ``to``; whether it was still valid.
 
-    Raises a ``KeyRefused`` that says why, or ``TenantSuspended``.
+    ``found`` says where: ``source`` and ``url``, as the report told.
     """
-    key = text.parse(given)
-    if key is None:
-        raise errors.KeyMalformed
-    row = queries.find_key(public_id=key.public_id)
-    if row is None or not text.matches(key, row.pepper, row.digest):
-        raise errors.KeyUnknown
-    _check_valid(row)
-    return row.principal
+    with transaction.atomic():
+        row = queries.get_key(key_id=key_id)
+        if not ApiKey.objects.filter(id=key_id, revoked_at__isnull=True).update(revoked_at=timezone.now()):
+            return False
+        _record("api_key.leaked", row, {"name": row.name, "source": found["source"]}, {"url": found["url"]})
+        notices.tell_revoked(row, found=found, to=to)
+    _take_effect()
+    return True
 
 
-def note_use(*, principal: Principal) -> None:
-    """Keep when the key was last used: at most one write per key and minute, never a wait."""
-    last = principal.last_used_at
-    if last is not None and timezone.now() - last < LAST_USED_EVERY:
-        return
-    with connection.cursor() as cursor:
-        cursor.execute(_NOTE_USE, [principal.key_id])
+def note_expiry(*, key_id: uuid.UUID, days: int, to: Sequence[str]) -> bool:
+    """Tell ``to`` that a key ends in ``days`` days; whether this was the first time for that many or fewer."""
+    with transaction.atomic():
+        due = ApiKey.objects.filter(id=key_id).exclude(expiry_notice__lte=days)
+        if not due.update(expiry_notice=days):
+            return False
+        notices.tell_expiring(queries.get_key(key_id=key_id), days, to)
+    return True
 
 
-def _check_valid(row: queries.KeyRow) -> None:
-    principal = row.principal
-    if row.revoked_at is not None:
-        raise errors.KeyRevoked(revoked_at=row.revoked_at)
-    if principal.expires_at is not None and principal.expires_at <= row.now:
-        raise errors.KeyExpired(expires_at=principal.expires_at)
-    if row.tenant_state == TenantState.SUSPENDED:
-        raise errors.TenantSuspended(name=principal.tenant_name)
-    if row.tenant_state != TenantState.ACTIVE:
-        raise errors.KeyUnknown
+def _clean(wishes: Wishes) -> Wishes:
+    if wishes.expires_at is not None and wishes.expires_at <= timezone.now():
+        raise errors.ExpiryPast(expires_at=wishes.expires_at)
+    scopes = list(STANDARD) if wishes.scopes is None else choose(wishes.scopes)
+    return dataclasses.replace(
+        wishes,
+        name=_clean_name(wishes.name),
+        scopes=scopes,
+        networks=networks.parse(wishes.networks),
+        requests_per_minute=_clean_number("requests_per_minute", wishes.requests_per_minute, MOST_REQUESTS),
+        points_per_month=_clean_number("points_per_month", wishes.points_per_month, MOST_POINTS),
+    )
 
 
-def _insert(
-    key: text.KeyText,
-    *,
-    name: str,
-    scopes: list[str],
-    expires_at: datetime | None,
-    created_by: uuid.UUID | None,
-) -> ApiKey:
+def _clean_changes(changes: dict[str, Any]) -> dict[str, Any]:
+    cleaners = {
+        "name": _clean_name,
+        "networks": networks.parse,
+        "requests_per_minute": lambda value: _clean_number("requests_per_minute", value, MOST_REQUESTS),
+        "points_per_month": lambda value: _clean_number("points_per_month", value, MOST_POINTS),
+    }
+    return {name: cleaners[name](value) for name, value in changes.items()}
+
+
+def _check(wishes: Wishes, ceiling: Ceiling) -> None:
+    ceiling.check_scopes(wishes.scopes or ())
+    ceiling.check_mode(wishes.mode)
+    ceiling.check_networks(wishes.networks)
+    ceiling.check_rate(wishes.requests_per_minute)
+    ceiling.check_budget(wishes.points_per_month)
+    ceiling.check_end(wishes.expires_at)
+
+
+def _check_changes(wanted: dict[str, Any], ceiling: Ceiling) -> None:
+    checks = {
+        "networks": ceiling.check_networks,
+        "requests_per_minute": ceiling.check_rate,
+        "points_per_month": ceiling.check_budget,
+    }
+    for name in wanted.keys() & checks.keys():
+        checks[name](wanted[name])
+
+
+def _get_lasting(key_id: uuid.UUID, ceiling: Ceiling) -> ApiKey:
+    row = queries.get_key(key_id=key_id)
+    ceiling.check_owner(row)
+    if row.state != "active":
+        raise errors.KeyEnded(name=row.name, state=row.state)
+    return row
+
+
+def _move(row: ApiKey, **fields: Any) -> None:
+    """Write ``fields`` unless the key has ended meanwhile."""
+    lasting = ApiKey.objects.filter(id=row.id, revoked_at__isnull=True, replaced_by__isnull=True)
+    changed = lasting.update(**fields)
+    row.refresh_from_db()
+    if not changed:
+        raise errors.KeyEnded(name=row.name, state=row.state)
+
+
+def _again(old: ApiKey, ceiling: Ceiling) -> Wishes:
+    """The old key's settings, for as long a life; a key that asks hands on no more life than it has left."""
+    ends = timezone.now() + (old.expires_at - old.created_at) if old.expires_at else None
+    if ceiling.ends_at is not None:
+        ends = min(ends, ceiling.ends_at) if ends else ceiling.ends_at
+    return Wishes(
+        name=old.name,
+        scopes=old.scopes,
+        mode="test" if old.mode == "test" else "live",
+        networks=old.networks,
+        requests_per_minute=old.requests_per_minute,
+        points_per_month=old.points_per_month,
+        expires_at=ends,
+    )
+
+
+def _insert(key: KeyText, wishes: Wishes, **fields: Any) -> ApiKey:
     pepper = text.newest_pepper()
     digest = text.digest(key, pepper)
     assert digest is not None
     return ApiKey.objects.create(
+        id=new_id(),
         tenant_id=scope.current_tenant().id,
         public_id=key.public_id,
         pepper=pepper,
         digest=digest,
         last4=key.whole[-4:],
-        name=name,
-        scopes=scopes,
-        created_by=created_by,
-        expires_at=expires_at,
+        mode=key.mode,
+        restricted=key.restricted,
+        **{
+            field.name: getattr(wishes, field.name)
+            for field in dataclasses.fields(wishes)
+            if field.name != "mode"
+        },
+        **fields,
     )
+
+
+def _hold_cap() -> None:
+    """One key at a time, so that two who make the last one at the same moment do not both get it."""
+    with connection.cursor() as cursor:
+        cursor.execute(_LOCK, [str(scope.current_tenant().id)])
+    if queries.count_valid() >= VALID_KEYS:
+        raise errors.TooManyKeys(limit=VALID_KEYS)
+
+
+def _take_effect() -> None:
+    """This process knows at once, the others within a second."""
+    memory = freshness.memory
+    transaction.on_commit(memory.forget)
 
 
 def _clean_name(name: str) -> str:
     name = " ".join(name.split())
     if not 1 <= len(name) <= NAME_LENGTH or not name.isprintable():
         raise errors.KeyNameRefused(limit=NAME_LENGTH)
+    if text.LOOKS_LIKE_KEY.search(name):
+        raise errors.KeyNameSecret
     return name
 
 
-def _record(action: str, row: ApiKey, changes: dict[str, object]) -> None:
-    audit.record(action=action, target_type="api_key", target_id=public_id("key", row.id), changes=changes)
+def _clean_number(field: str, value: int | None, limit: int) -> int | None:
+    if value is not None and not 1 <= value <= limit:
+        raise errors.AllowanceRefused(field=field, limit=limit)
+    return value
+
+
+def _shown(row: ApiKey) -> dict[str, object]:
+    return {
+        "name": row.name,
+        "kind": text.prefix(row.mode, restricted=row.restricted),
+        "scopes": row.scopes,
+        "networks": row.networks,
+        "requests_per_minute": row.requests_per_minute,
+        "points_per_month": row.points_per_month,
+        "personal": row.owner_id is not None,
+        "expires_at": row.expires_at and row.expires_at.isoformat(),
+    }
+
+
+def _record(
+    action: str, row: ApiKey, changes: dict[str, object], personal: dict[str, object] | None = None
+) -> None:
+    audit.record(
+        action=action,
+        target_type="api_key",
+        target_id=public_id("key", row.id),
+        changes=changes,
+        personal=personal,
+    )

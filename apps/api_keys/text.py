@@ -1,7 +1,9 @@
 """The text of a key: ``alm_live_<8 public id>_<27 secret><6 checksum>``, all base62.
 
-The public id names the key's row; the secret holds 160 random bits; the CRC-32 at the end lets a typing
-error be refused without a look-up and lets scanners recognise a key. Only an HMAC of the whole text is kept.
+``alm_test_…`` is a key that is never billed, ``alm_rk_live_…`` and ``alm_rk_test_…`` have scopes that were chosen one
+by one. The public id names the key's row, and with it the tenant; the secret holds 160 random bits; the CRC-32 at the
+end, of everything before it, lets a typing error be refused without a look-up and lets scanners recognise a key. Only
+an HMAC of the whole text is kept.
 """
 
 from __future__ import annotations
@@ -12,15 +14,18 @@ import re
 import secrets
 import zlib
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal, cast
 
 from django.conf import settings
 
+Mode = Literal["live", "test"]
 BASE62: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 PUBLIC_LENGTH: Final = 8
 SECRET_LENGTH: Final = 27  # 27 * log2(62) = 160.8 bits
 CHECKSUM_LENGTH: Final = 6  # 62 ** 6 > 2 ** 32
-PATTERN: Final = re.compile(r"alm_(?P<mode>live)_(?P<public>[0-9A-Za-z]{8})_[0-9A-Za-z]{33}", re.ASCII)
+PATTERN: Final = re.compile(
+    r"alm_(?P<rk>rk_)?(?P<mode>live|test)_(?P<public>[0-9A-Za-z]{8})_[0-9A-Za-z]{33}", re.ASCII
+)
 LOOKS_LIKE_KEY: Final = re.compile(r"alm_(?:rk_)?(?:live|test)_[0-9A-Za-z]{8}")
 
 
@@ -30,16 +35,23 @@ class KeyText:
 
     whole: str
     public_id: str
+    mode: Mode = "live"
+    restricted: bool = False
 
     def __repr__(self) -> str:
-        return f"KeyText(alm_live_{self.public_id}_…)"
+        return f"KeyText({prefix(self.mode, restricted=self.restricted)}{self.public_id}_…)"
 
 
-def generate() -> KeyText:
+def prefix(mode: str, *, restricted: bool) -> str:
+    """What a key of that kind begins with, such as ``alm_rk_test_``."""
+    return f"alm_{'rk_' if restricted else ''}{mode}_"
+
+
+def generate(mode: Mode = "live", *, restricted: bool = False) -> KeyText:
     """A new key out of the operating system's randomness."""
     public_id = _random(PUBLIC_LENGTH)
-    body = f"alm_live_{public_id}_{_random(SECRET_LENGTH)}"
-    return KeyText(whole=body + checksum(body), public_id=public_id)
+    body = f"{prefix(mode, restricted=restricted)}{public_id}_{_random(SECRET_LENGTH)}"
+    return KeyText(whole=body + checksum(body), public_id=public_id, mode=mode, restricted=restricted)
 
 
 def derive(seed: str) -> KeyText:
@@ -57,7 +69,8 @@ def parse(text: str) -> KeyText | None:
     match = PATTERN.fullmatch(text)
     if match is None or checksum(text[:-CHECKSUM_LENGTH]) != text[-CHECKSUM_LENGTH:]:
         return None
-    return KeyText(whole=text, public_id=match["public"])
+    mode = cast("Mode", match["mode"])
+    return KeyText(whole=text, public_id=match["public"], mode=mode, restricted=match["rk"] is not None)
 
 
 def checksum(body: str) -> str:

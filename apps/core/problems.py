@@ -31,6 +31,7 @@ STATUS: dict[Kind, int] = {
 }
 TYPES = {
     RateLimited.code: "https://iana.org/assignments/http-problem-types#quota-exceeded",
+    "api_key_rate_limited": "https://iana.org/assignments/http-problem-types#quota-exceeded",
 }
 DOCUMENTATION = "/docs/problems#"
 # What the framework raises by itself: status -> (code, title).

@@ -25,9 +25,9 @@ local t = now[1] + now[2] / 1000000
 local period, limit = tonumber(ARGV[1]), tonumber(ARGV[2])
 local full_at = math.max(tonumber(redis.call('GET', KEYS[1]) or '0'), t) + period / limit
 local wait = full_at - period - t
-if wait > 0.000001 then return tostring(wait) end
+if wait > 0.000001 then return {tostring(wait), tostring(period)} end
 redis.call('SET', KEYS[1], string.format('%.6f', full_at), 'PX', math.ceil((full_at - t) * 1000))
-return '0'
+return {'0', tostring(full_at - t)}
 """
 _LOCAL_CAP: Final = 10_000
 
@@ -41,6 +41,20 @@ class Limit:
     period_seconds: float
 
 
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """What came of one try: ``wait_seconds`` is 0 where it was allowed.
+
+    ``remaining`` more are possible at once, and in ``reset_seconds`` there is more than that: the next one where none
+    remains and this one was refused, else the whole allowance.
+    """
+
+    limit: Limit
+    wait_seconds: float
+    remaining: int
+    reset_seconds: float
+
+
 class LocalBuckets:
     """The stand-in while Redis is away: the same algorithm in this process, for a bounded number of keys."""
 
@@ -48,8 +62,8 @@ class LocalBuckets:
         self._lock = threading.Lock()
         self._full_at: dict[str, float] = {}
 
-    def hit(self, limit: Limit, key: str) -> float:
-        """As ``throttle.hit``."""
+    def take(self, limit: Limit, key: str) -> tuple[float, float]:
+        """Seconds to wait, and seconds until the whole allowance is free."""
         now = time.monotonic()
         with self._lock:
             if len(self._full_at) >= _LOCAL_CAP:
@@ -57,9 +71,9 @@ class LocalBuckets:
             full_at = max(self._full_at.get(key, 0.0), now) + limit.period_seconds / limit.count
             wait = full_at - limit.period_seconds - now
             if wait > 1e-6:
-                return wait
+                return wait, limit.period_seconds
             self._full_at[key] = full_at
-            return 0.0
+            return 0.0, full_at - now
 
 
 _local = LocalBuckets()
@@ -68,12 +82,25 @@ _local = LocalBuckets()
 def hit(limit: Limit, *subject: str) -> float:
     """Count one try of ``subject``. Returns 0.0 if it is allowed, else the seconds to wait (the try is not
     counted)."""
+    return _take(limit, subject)[0]
+
+
+def take(limit: Limit, *subject: str) -> Allowance:
+    """As ``hit``, with what remains of the allowance."""
+    wait, busy = _take(limit, subject)
+    spare = (limit.period_seconds - busy) * limit.count / limit.period_seconds
+    remaining = 0 if wait > 0 else max(0, int(spare + 1e-6))
+    return Allowance(limit, wait, remaining, wait if wait > 0 else busy)
+
+
+def _take(limit: Limit, subject: tuple[str, ...]) -> tuple[float, float]:
     key = _key(limit, subject)
     try:
         reply = redis.client().eval(_GCRA, 1, key, str(limit.period_seconds), str(limit.count))
-        return float(cast("str", reply))
+        wait, busy = cast("list[str]", reply)
+        return float(wait), float(busy)
     except redis_package.RedisError:
-        return _local.hit(limit, key)
+        return _local.take(limit, key)
 
 
 def forget(limit: Limit, *subject: str) -> None:

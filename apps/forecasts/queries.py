@@ -14,6 +14,7 @@ from apps.forecasts.services import KIND, Answer, predict_again
 from apps.forecasts.serving.contracts import ForecastQuery
 from apps.registry import queries as registry
 from apps.usage import queries as usage
+from apps.usage.kinds import kind_in, mode_of
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
@@ -22,14 +23,15 @@ if TYPE_CHECKING:
 
 
 def list_forecasts() -> QuerySet[UsageEvent]:
-    """The ledger's rows of forecasts, newest first; each ``receipt`` says what was asked."""
-    return usage.list_events(kind=KIND)
+    """The ledger's rows of forecasts, test keys' too, newest first; each ``receipt`` says what was asked."""
+    return usage.list_events(kind=KIND, with_test=True)
 
 
 def get_forecast(*, forecast_id: uuid.UUID) -> Answer:
     """An earlier forecast, made again from its receipt; raises ``NotFound``."""
     event = usage.get_event(event_id=forecast_id)
-    if event.kind != KIND:
+    mode = mode_of(event.kind)
+    if event.kind != kind_in(mode, KIND):
         raise NotFound(what="forecast", name=public_id("fc", forecast_id))
     version = registry.get_version(version_id=uuid.UUID(event.receipt["model_version_id"]))
     query = query_of(event.receipt)
@@ -41,6 +43,7 @@ def get_forecast(*, forecast_id: uuid.UUID) -> Answer:
         series=predict_again(version, query),
         points=event.quantity,
         made_at=made_at,
+        mode=mode,
     )
 
 

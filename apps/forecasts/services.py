@@ -17,18 +17,22 @@ from apps.forecasts.serving.contracts import ForecastQuery, SeriesForecast
 from apps.registry import queries as registry
 from apps.registry.models import ModelVersion
 from apps.usage import services as usage
+from apps.usage.kinds import FORECAST_POINTS as KIND
+from apps.usage.kinds import Mode
+from apps.usage.services import KeyBudget
 
-KIND = "forecast_points"
 MAX_POINTS = 100_000
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who is billed: the month's limit, and the key or user that asks."""
+    """Who is billed: the month's limit, and the key (with its mode and its own budget) or user that asks."""
 
     limit: int | None
     key_id: uuid.UUID | None = None
     user_id: uuid.UUID | None = None
+    mode: Mode = "live"
+    key_budget: KeyBudget | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +45,7 @@ class Answer:
     series: list[SeriesForecast]
     points: int
     made_at: str = ""
+    mode: Mode = "live"
 
     @property
     def public_id(self) -> str:
@@ -66,6 +71,7 @@ class Answer:
         calibrated = {str(band.level): band.calibrated for each in self.series[:1] for band in each.bands}
         return {
             "receipt_id": self.public_id,
+            "mode": self.mode,
             "algorithm": self.version.algorithm,
             "model_version_id": self.version.public_id,
             "model_sha256": self.version.bundle_sha256,
@@ -89,7 +95,7 @@ def forecast(*, model: str, query: ForecastQuery, caller: Caller) -> Answer:
     version = registry.get_champion(name=model)
     series, points = _predict(version, query)
     event_id = new_id()
-    receipt = receipt_of(version, query)
+    receipt = receipt_of(version, query, caller.mode)
     row = usage.charge(
         kind=KIND,
         quantity=points,
@@ -100,13 +106,16 @@ def forecast(*, model: str, query: ForecastQuery, caller: Caller) -> Answer:
         key_id=caller.key_id,
         user_id=caller.user_id,
         event_id=event_id,
+        mode=caller.mode,
+        key_budget=caller.key_budget,
     )
-    return Answer(id=row, version=version, query=query, series=series, points=points)
+    return Answer(id=row, version=version, query=query, series=series, points=points, mode=caller.mode)
 
 
-def receipt_of(version: ModelVersion, query: ForecastQuery) -> dict[str, Any]:
+def receipt_of(version: ModelVersion, query: ForecastQuery, mode: Mode = "live") -> dict[str, Any]:
     """What a forecast can be made again from, bit for bit."""
     return {
+        "mode": mode,
         "model": version.model.name,
         "model_version": version.number,
         "model_version_id": str(version.id),

@@ -116,6 +116,7 @@ def _sources(events: list[Any]) -> dict[uuid.UUID, str]:
 def _receipt(answer: Answer, receipt: dict[str, Any]) -> list[tuple[str, Any]]:
     return [
         ("Receipt", answer.public_id),
+        *([("Mode", "test, not billed")] if answer.mode == "test" else []),
         ("Model", f"{receipt['model']} version {receipt['model_version']} ({answer.version.label})"),
         ("Model SHA-256", receipt["model_sha256"]),
         ("Data version", public_id("dsv", uuid.UUID(receipt["data_version_id"]))),

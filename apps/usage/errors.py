@@ -17,6 +17,18 @@ class QuotaExceeded(AppError):
     )
 
 
+class KeyBudgetExceeded(AppError):
+    """What the call costs no longer fits into the key's own budget of the month."""
+
+    kind = Kind.PAYMENT_REQUIRED
+    code = "key_budget_exceeded"
+    title = "The API key's monthly budget does not suffice"
+    template = (
+        "This call needs {quantity} {unit}, but the API key {key!r} has used {used} of its own monthly budget of "
+        "{limit}. Ask for less, raise the key's budget, or wait until {resets_at}."
+    )
+
+
 class RequestReused(AppError):
     """The same request id came with another charge."""
 

@@ -15,8 +15,8 @@ class UsageEvent(models.Model):
 
     ``receipt`` is what the call's answer is rebuilt from.
 
-    ``quantity`` counts what ``kind`` names (``forecast_points``: series x steps); ``period`` is the month
-    of ``occurred_at`` in UTC, such as ``2026-11``.
+    ``quantity`` counts what ``kind`` names (``forecast_points``: series x steps; ``test_forecast_points``: the same
+    by a test key, which nobody pays); ``period`` is the month of ``occurred_at`` in UTC, such as ``2026-11``.
     """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
@@ -62,3 +62,29 @@ class UsageCounter(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.period}: {self.used}"
+
+
+class UsageKeyCounter(models.Model):
+    """What one API key used of one kind in one month; raised with the tenant's counter, in the same statement.
+
+    ``key_id`` is the first key of a chain of rotations: a new text does not begin a new budget.
+    """
+
+    tenant_id = models.UUIDField()
+    key_id = models.UUIDField()
+    period = models.CharField(max_length=7)
+    kind = models.CharField(max_length=30)
+    used = models.BigIntegerField()
+
+    objects: ClassVar[models.Manager[UsageKeyCounter]]
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(
+                fields=("tenant_id", "key_id", "period", "kind"), name="usage_key_counter_once"
+            ),
+            models.CheckConstraint(condition=models.Q(used__gte=0), name="usage_key_counter_used"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.key_id} {self.kind} {self.period}: {self.used}"

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Final, Literal
 
-from django.db.models import Count, QuerySet, Sum
+from django.db.models import Count, Q, QuerySet, Sum
 from django.db.models.functions import TruncDate
 from django.utils import timezone
 
@@ -15,11 +16,11 @@ from apps.api_keys import queries as api_keys
 from apps.core import scope
 from apps.core.errors import NotFound
 from apps.core.ids import public_id
-from apps.usage.models import UsageCounter, UsageEvent
+from apps.usage.kinds import FORECAST_POINTS, TEST_FORECAST_POINTS, Mode, kind_in
+from apps.usage.models import UsageCounter, UsageEvent, UsageKeyCounter
 from apps.usage.periods import end_of, period_of
 from tenants import queries as tenants
 
-FORECAST_POINTS: Final = "forecast_points"
 WARNING_SHARE: Final = 0.8
 QuotaState = Literal["ok", "warning", "hard_exceeded"]
 
@@ -52,13 +53,15 @@ class Quota:
 
 @dataclass(frozen=True, slots=True)
 class MonthSummary:
-    """One month: billed calls and their points."""
+    """One month: billed calls and their points, and those of test keys, which nobody pays."""
 
     period: str
     plan: str
     calls: int
     points: int
     quota: Quota
+    test_calls: int = 0
+    test_points: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,13 +82,15 @@ def month_summary(*, moment: datetime | None = None) -> MonthSummary:
     """The month that holds ``moment`` (now if not given)."""
     limits = tenants.get_limits(tenant_id=scope.current_tenant().id)
     period = period_of(moment or timezone.now())
-    sums = (
-        list_events(kind=FORECAST_POINTS)
-        .filter(period=period)
-        .aggregate(calls=Count("id"), points=Sum("quantity"))
+    live, test = Q(kind=FORECAST_POINTS), Q(kind=TEST_FORECAST_POINTS)
+    sums = UsageEvent.objects.filter(live | test, period=period).aggregate(
+        calls=Count("id", filter=live),
+        points=Sum("quantity", filter=live, default=0),
+        test_calls=Count("id", filter=test),
+        test_points=Sum("quantity", filter=test, default=0),
     )
     quota = _quota(limits.forecast_points_per_month, moment)
-    return MonthSummary(period, limits.plan, sums["calls"], sums["points"] or 0, quota)
+    return MonthSummary(period=period, plan=limits.plan, quota=quota, **sums)
 
 
 def daily_series(*, days: int = 30, today: date | None = None) -> list[Usage]:
@@ -105,9 +110,10 @@ def daily_series(*, days: int = 30, today: date | None = None) -> list[Usage]:
     return [Usage(day.isoformat(), *known.get(day, (0, 0))) for day in wanted]
 
 
-def by_key(*, moment: datetime | None = None) -> list[Usage]:
+def by_key(*, moment: datetime | None = None, mode: Mode = "live") -> list[Usage]:
     """The month's calls and points by API key, most points first; calls from the web pages stand together."""
-    events = list_events(kind=FORECAST_POINTS).filter(period=period_of(moment or timezone.now())).order_by()
+    kind, period = kind_in(mode, FORECAST_POINTS), period_of(moment or timezone.now())
+    events = list_events(kind=kind).filter(period=period).order_by()
     rows = list(
         events.values("key_id")
         .annotate(calls=Count("id"), points=Sum("quantity"))
@@ -117,10 +123,22 @@ def by_key(*, moment: datetime | None = None) -> list[Usage]:
     return [Usage(_key_label(row["key_id"], names), row["calls"], row["points"]) for row in rows]
 
 
-def list_events(*, kind: str | None = None) -> QuerySet[UsageEvent]:
-    """The tenant's ledger rows, newest first."""
+def used_by_keys(counter_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, int]:
+    """Points that keys of the tenant used this month, by the first key of their chain of rotations."""
+    rows = UsageKeyCounter.objects.filter(
+        key_id__in=counter_ids,
+        period=period_of(timezone.now()),
+        kind__in=(FORECAST_POINTS, TEST_FORECAST_POINTS),
+    )
+    return {row["key_id"]: row["all"] for row in rows.values("key_id").annotate(all=Sum("used"))}
+
+
+def list_events(*, kind: str | None = None, with_test: bool = False) -> QuerySet[UsageEvent]:
+    """The tenant's ledger rows, newest first; ``with_test``: also those of the same kind by test keys."""
     events = UsageEvent.objects.order_by("-occurred_at", "-id")
-    return events.filter(kind=kind) if kind else events
+    if kind is None:
+        return events
+    return events.filter(kind__in=[kind, kind_in("test", kind)] if with_test else [kind])
 
 
 def get_event(*, event_id: uuid.UUID) -> UsageEvent:

@@ -6,7 +6,7 @@ import json
 import uuid
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 
 from django.db import IntegrityError, connection
 from django.utils import timezone
@@ -14,46 +14,21 @@ from django.utils import timezone
 from apps.core import scope
 from apps.core.ids import new_id
 from apps.core.scope import SystemRole
-from apps.usage.errors import QuotaExceeded, RequestReused
+from apps.usage import charging
+from apps.usage.errors import KeyBudgetExceeded, QuotaExceeded, RequestReused
+from apps.usage.kinds import UNITS, Mode, kind_in
 from apps.usage.periods import end_of, period_of
 from tenants.context import system_scope
 
-UNITS: Final = {"forecast_points": "forecast points"}
 
-# A data-modifying CTE: the counter is raised only if the charge fits (its row lock makes that exact under
-# concurrency), and the event is inserted only if the counter was raised. The same request twice: the earlier
-# row.
-# Twice at the same moment: the second fails on the unique request, takes its raise back with it, and is tried
-# again.
-_CHARGE: Final = """
-WITH stated AS MATERIALIZED (
-    SELECT %(tenant)s::uuid AS tenant_id, %(request)s::text AS request_id, %(kind)s::text AS kind,
-           %(quantity)s::bigint AS quantity, %(limit)s::bigint AS quota, now() AS at,
-           to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM') AS period
-), earlier AS (
-    SELECT e.id, e.kind, e.quantity FROM usage_usageevent e JOIN stated s USING (tenant_id, request_id)
-), raised AS (
-    INSERT INTO usage_usagecounter AS c (tenant_id, period, kind, used)
-    SELECT tenant_id, period, kind, quantity FROM stated
-    WHERE (quota IS NULL OR quantity <= quota) AND NOT EXISTS (SELECT FROM earlier)
-    ON CONFLICT (tenant_id, period, kind) DO UPDATE SET used = c.used + EXCLUDED.used
-    WHERE %(limit)s::bigint IS NULL OR c.used + EXCLUDED.used <= %(limit)s::bigint
-    RETURNING used
-), written AS (
-    INSERT INTO usage_usageevent
-        (id, tenant_id, request_id, kind, quantity, occurred_at, period, key_id, user_id, receipt)
-    SELECT %(id)s::uuid, tenant_id, request_id, kind, quantity, at, period,
-           %(key)s::uuid, %(user)s::uuid, %(receipt)s::jsonb
-    FROM stated, raised
-    RETURNING id
-)
-SELECT (SELECT id FROM written),
-       (SELECT id FROM earlier), (SELECT kind FROM earlier), (SELECT quantity FROM earlier)
-"""
-_USED: Final = """
-SELECT used FROM usage_usagecounter
-WHERE tenant_id = %s AND kind = %s AND period = to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM')
-"""
+@dataclass(frozen=True, slots=True)
+class KeyBudget:
+    """The key's own counter: ``counter_id`` is the first key of its chain of rotations; ``limit`` None is without
+    end."""
+
+    counter_id: uuid.UUID
+    name: str
+    limit: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +44,7 @@ class Charge:
     receipt: dict[str, Any]
     key_id: uuid.UUID | None = None
     user_id: uuid.UUID | None = None
+    key_budget: KeyBudget | None = None
 
 
 def charge(
@@ -81,13 +57,17 @@ def charge(
     key_id: uuid.UUID | None = None,
     user_id: uuid.UUID | None = None,
     event_id: uuid.UUID | None = None,
+    mode: Mode = "live",
+    key_budget: KeyBudget | None = None,
 ) -> uuid.UUID:
     """Bill ``quantity`` of ``kind`` to the tenant in scope; the ledger row's id. One SQL statement.
 
-    A request id that was billed before returns the earlier row's id and bills nothing. Raises
-    ``QuotaExceeded`` when it does not fit into the month, ``RequestReused`` when the earlier row was another
-    charge. The statement commits by itself as the role ``ledger``: it must run outside any transaction of
-    the tenant's. ``event_id`` gives the row an id that the caller knows beforehand.
+    A request id that was billed before returns the earlier row's id and bills nothing. In the mode ``test`` the row
+    has a kind of its own, whose counter no bill and no quota looks at; ``limit`` caps that counter alike. Raises
+    ``QuotaExceeded`` when it does not fit into the month, ``KeyBudgetExceeded`` when it does not fit into the key's
+    own budget, ``RequestReused`` when the earlier row was another charge. The statement commits by itself as the
+    role ``ledger``: it must run outside any transaction of the tenant's. ``event_id`` gives the row an id that the
+    caller knows beforehand.
     """
     if quantity < 0 or not 1 <= len(request_id) <= 120:
         raise ValueError("a charge needs a quantity of at least 0 and a request id of 1 to 120 characters")
@@ -95,12 +75,13 @@ def charge(
         id=event_id or new_id(),
         tenant_id=scope.current_tenant().id,
         request_id=request_id,
-        kind=kind,
+        kind=kind_in(mode, kind),
         quantity=quantity,
         limit=limit,
         receipt=receipt,
         key_id=key_id,
         user_id=user_id,
+        key_budget=key_budget,
     )
     with system_scope(SystemRole.LEDGER):
         try:
@@ -110,22 +91,34 @@ def charge(
 
 
 def _write(wanted: Charge) -> uuid.UUID:
-    with connection.cursor() as cursor:
-        cursor.execute(_CHARGE, _parameters(wanted))
-        row = cursor.fetchone()
-    assert row is not None
-    written, earlier, kind, quantity = row
+    written, earlier, kind, quantity, known, fits = _send(wanted)
+    if not known and earlier is None:
+        with connection.cursor() as cursor:  # the month's first charge by a key with a budget
+            cursor.execute(charging.OPEN_MONTH, _parameters(wanted))
+        written, earlier, kind, quantity, known, fits = _send(wanted)
     if written is not None:
         return uuid.UUID(str(written))
     if earlier is None:
-        raise _exceeded(wanted)
+        raise _budget_exceeded(wanted) if fits else _exceeded(wanted)
     if (kind, quantity) != (wanted.kind, wanted.quantity):
         before, after = f"{quantity} {kind}", f"{wanted.quantity} {wanted.kind}"
         raise RequestReused(request_id=wanted.request_id, before=before, after=after)
     return uuid.UUID(str(earlier))
 
 
+def _send(wanted: Charge) -> tuple[Any, ...]:
+    budget = wanted.key_budget
+    statement = charging.CHARGE if budget is None else charging.CHARGE_KEY
+    if budget is not None and budget.limit is not None:
+        statement = charging.CHARGE_BUDGET
+    with connection.cursor() as cursor:
+        cursor.execute(statement, _parameters(wanted))
+        row: tuple[Any, ...] = cursor.fetchone()
+    return row
+
+
 def _parameters(wanted: Charge) -> dict[str, Any]:
+    budget = wanted.key_budget
     return {
         "id": wanted.id,
         "tenant": wanted.tenant_id,
@@ -135,21 +128,39 @@ def _parameters(wanted: Charge) -> dict[str, Any]:
         "limit": wanted.limit,
         "key": wanted.key_id,
         "user": wanted.user_id,
+        "counter": budget.counter_id if budget else None,
+        "budget": budget.limit if budget else None,
         "receipt": json.dumps(wanted.receipt, allow_nan=False, separators=(",", ":")),
     }
 
 
 def _exceeded(wanted: Charge) -> QuotaExceeded:
-    with connection.cursor() as cursor:
-        cursor.execute(_USED, [wanted.tenant_id, wanted.kind])
-        row = cursor.fetchone()
     return QuotaExceeded(
         quantity=wanted.quantity,
         unit=UNITS.get(wanted.kind, wanted.kind),
-        used=int(row[0]) if row else 0,
+        used=_used(charging.USED, wanted),
         limit=wanted.limit,
         resets_at=_resets_at(timezone.now()),
     )
+
+
+def _budget_exceeded(wanted: Charge) -> KeyBudgetExceeded:
+    assert wanted.key_budget is not None
+    return KeyBudgetExceeded(
+        quantity=wanted.quantity,
+        unit=UNITS.get(wanted.kind, wanted.kind),
+        key=wanted.key_budget.name,
+        used=_used(charging.USED_BY_KEY, wanted),
+        limit=wanted.key_budget.limit,
+        resets_at=_resets_at(timezone.now()),
+    )
+
+
+def _used(statement: str, wanted: Charge) -> int:
+    with connection.cursor() as cursor:
+        cursor.execute(statement, _parameters(wanted))
+        row = cursor.fetchone()
+    return int(row[0]) if row else 0
 
 
 def _resets_at(moment: datetime) -> str:

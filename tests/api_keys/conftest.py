@@ -11,7 +11,8 @@ from django.test import Client
 from apps.api_keys import services
 from apps.api_keys.models import ApiKey
 from apps.core.tenancy import TenantKey
-from tenants.context import tenant_scope
+from apps.events.models import Event
+from tenants.context import system_scope, tenant_scope
 from tests.accounts.conftest import alice, browser, mallory, person
 
 __all__ = ["alice", "browser", "mallory", "person"]
@@ -38,3 +39,14 @@ def call(db: None) -> Callable[..., Any]:
         return Client(headers={"host": host, **sent, **headers}).get(path)
 
     return ask
+
+
+def program(text: str, **headers: str) -> Client:
+    """A program with that key, on the bare host."""
+    return Client(headers={"host": "localhost", "Authorization": f"Bearer {text}", **headers})
+
+
+def emitted(kind: str) -> list[dict[str, Any]]:
+    """What the outbox holds of a type, oldest first."""
+    with system_scope("courier"):
+        return [event.data for event in Event.objects.filter(type=kind).order_by("id")]

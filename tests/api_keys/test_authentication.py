@@ -17,7 +17,7 @@ from rest_framework.request import Request
 from rest_framework.test import APIRequestFactory
 from rest_framework.views import APIView
 
-from apps.api_keys import services, text
+from apps.api_keys import access, last_used, services, text
 from apps.api_keys.models import ApiKey
 from apps.api_keys.permissions import HasScope
 from apps.core.tenancy import TenantKey
@@ -96,7 +96,7 @@ def test_a_known_public_id_with_another_secret_is_refused(
     make_key: MakeKey, call: Call, acme: TenantKey
 ) -> None:
     row, _ = make_key(acme)
-    body = f"alm_live_{row.public_id}_{'a' * text.SECRET_LENGTH}"
+    body = f"alm_rk_live_{row.public_id}_{'a' * text.SECRET_LENGTH}"
     _is_problem(call(body + text.checksum(body)), 401, "api_key_unknown")
 
 
@@ -185,7 +185,7 @@ def test_other_methods_are_refused_or_answered_as_for_get(
 def test_an_endpoint_that_states_no_scope_lets_nobody_in(make_key: MakeKey, acme: TenantKey) -> None:
     _, key = make_key(acme)
     request = Request(APIRequestFactory().get("/"))
-    request.auth = services.authenticate(given=key)
+    request.auth = access.authenticate(given=key)
     with pytest.raises(ImproperlyConfigured, match="UsageView states no scope for GET"):
         HasScope().has_permission(request, type("UsageView", (APIView,), {"get": None})())
 
@@ -194,7 +194,7 @@ def test_the_check_is_one_statement(make_key: MakeKey, call: Call, acme: TenantK
     _, key = make_key(acme)
     call(key)
     with CaptureQueriesContext(connection) as queries:
-        assert call(key).status_code == 200
+        assert call(key, path="/v1/nothing").status_code == 404
     assert len(queries) == 1
 
 
@@ -206,11 +206,12 @@ def test_last_use_is_written_at_most_once_a_minute(make_key: MakeKey, call: Call
     assert sum("UPDATE api_keys_apikey" in query["sql"] for query in queries) == 1
     row.refresh_from_db()
     assert row.last_used_at is not None
-    principal = services.authenticate(given=key)
+    assert row.last_used_ip == "127.0.0.1"
     before = row.last_used_at
-    services.note_use(principal=principal)
+    last_used.note(row.id, "192.0.2.1")
+    last_used.write()
     row.refresh_from_db()
-    assert row.last_used_at == before
+    assert (row.last_used_at, row.last_used_ip) == (before, "127.0.0.1")
 
 
 def test_the_edge_may_change_nothing_of_a_key_but_its_last_use(make_key: MakeKey, acme: TenantKey) -> None:

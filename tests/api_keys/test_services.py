@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import uuid
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -12,7 +13,7 @@ from django.utils import timezone
 
 from apps.accounts.models import User
 from apps.accounts.permissions import ROLE_PERMISSIONS, Role
-from apps.api_keys import errors, queries, services
+from apps.api_keys import ceilings, errors, queries, services
 from apps.api_keys.models import ApiKey
 from apps.api_keys.scopes import SCOPES
 from apps.audit.models import AuditEvent
@@ -40,7 +41,7 @@ class TestMaking:
             event = AuditEvent.objects.get(action="api_key.created")
         assert (row.name, row.scopes) == ("The shop", ["forecasts:run", "usage:read"])
         assert (row.tenant_id, row.last4) == (acme.id, text[-4:])
-        assert row.masked == f"alm_live_{row.public_id}_…{text[-4:]}"
+        assert row.masked == f"alm_rk_live_{row.public_id}_…{text[-4:]}"
         assert event.target_id == public_id("key", row.id)
         assert text not in str(event.changes)
 
@@ -60,12 +61,12 @@ class TestMaking:
     ) -> None:
         with tenant_scope(acme), pytest.raises(refusal) as caught:
             services.create(**{"name": "Shop", "scopes": ["usage:read"], **change})  # type: ignore[arg-type]
-        assert caught.value.field in FORM
+        assert caught.value.field in {*FORM, "expires_at"}
         with tenant_scope(acme):
             assert not queries.list_keys().exists()
 
     def test_nobody_hands_on_more_than_they_have(self, acme: TenantKey) -> None:
-        ceiling = ROLE_PERMISSIONS[Role.DEVELOPER]
+        ceiling = ceilings.of_person(ROLE_PERMISSIONS[Role.DEVELOPER], person_id=uuid.uuid4())
         with tenant_scope(acme), pytest.raises(errors.ScopeNotYours, match="'audit:read'"):
             services.create(name="Shop", scopes=["usage:read", "audit:read"], ceiling=ceiling)
 
@@ -140,7 +141,14 @@ class TestThePage:
 
     @pytest.mark.parametrize(
         ("change", "words"),
-        [({"name": ""}, "required"), ({"scopes": []}, "required"), ({"scopes": ["nonsense"]}, "nonsense")],
+        [
+            ({"name": ""}, "required"),
+            ({"scopes": [], "access": "restricted"}, "at least one scope"),
+            ({"scopes": ["nonsense"]}, "nonsense"),
+            ({"networks": "10.0.0.0/8\n10.0.0.300"}, "&#x27;10.0.0.300&#x27;: not an IP address"),
+            ({"requests_per_minute": "0"}, "from 1 to"),
+            ({"points_per_month": "many"}, "whole number"),
+        ],
     )
     def test_says_at_the_field_what_to_change(
         self, browser: Browser, alice: User, change: dict[str, object], words: str

@@ -22,6 +22,16 @@ def test_a_key_has_the_stated_form() -> None:
     assert text.LOOKS_LIKE_KEY.search(f"…{key.whole}…")
 
 
+@pytest.mark.parametrize("mode", ["live", "test"])
+@pytest.mark.parametrize("restricted", [False, True])
+def test_each_kind_begins_with_what_it_is(mode: text.Mode, restricted: bool) -> None:
+    key = text.generate(mode, restricted=restricted)
+    assert key.whole.startswith(f"alm_{'rk_' if restricted else ''}{mode}_{key.public_id}_")
+    assert text.parse(key.whole) == key
+    assert (key.mode, key.restricted) == (mode, restricted)
+    assert text.LOOKS_LIKE_KEY.search(f"…{key.whole}…")
+
+
 def test_the_secret_has_at_least_160_bits() -> None:
     assert text.SECRET_LENGTH * math.log2(len(text.BASE62)) >= 160
 
@@ -50,6 +60,7 @@ def test_every_change_of_one_character_is_refused() -> None:
         "",
         "alm_live_",
         WHOLE.replace("live", "test"),
+        WHOLE.replace("alm_", "alm_rk_"),
     ],
 )
 def test_what_is_not_whole_is_refused(other: str) -> None:

@@ -18,6 +18,16 @@ def test_admits_the_count_and_then_says_how_long_to_wait() -> None:
     assert 9.0 < waits[5] <= 10.0
 
 
+def test_says_what_remains_and_when_there_is_more() -> None:
+    limit = Limit("take", 3, 60)
+    taken = [throttle.take(limit, "alice") for _ in range(4)]
+    assert [each.remaining for each in taken] == [2, 1, 0, 0]
+    assert [each.wait_seconds > 0 for each in taken] == [False, False, False, True]
+    assert [round(each.reset_seconds) for each in taken[:3]] == [20, 40, 60]
+    assert taken[3].reset_seconds == taken[3].wait_seconds
+    assert 19 < taken[3].wait_seconds <= 20
+
+
 def test_subjects_and_limits_do_not_touch_each_other() -> None:
     one, other = Limit("one", 1, 60), Limit("other", 1, 60)
     assert throttle.hit(one, "alice", "x") == 0.0
@@ -75,7 +85,7 @@ def test_the_stand_in_keeps_a_bounded_number_of_keys(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(throttle, "_LOCAL_CAP", 10)
     buckets = throttle.LocalBuckets()
     for number in range(100):
-        buckets.hit(Limit("cap", 1, 0.0), str(number))
+        buckets.take(Limit("cap", 1, 0.0), str(number))
     assert len(buckets._full_at) <= 11
 
 

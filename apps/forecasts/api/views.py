@@ -25,6 +25,8 @@ from apps.core.ids import parse_public_id, public_id
 from apps.forecasts import queries, services
 from apps.forecasts.api.parsing import parse
 from apps.forecasts.services import Caller
+from apps.usage.kinds import mode_of
+from apps.usage.services import KeyBudget
 
 UNUSUAL: Final = object()
 
@@ -69,6 +71,7 @@ class Forecasts(APIView):
                 "id": public_id("fc", event.id),
                 "made_at": event.occurred_at,
                 "points": event.quantity,
+                "mode": mode_of(event.kind),
                 **_asked(event.receipt),
             }
             for event in events
@@ -96,8 +99,19 @@ def _plain_body(request: HttpRequest) -> Any:
 
 def _forecast(principal: Principal, body: Any) -> services.Answer:
     model, query = parse(body)
-    caller = Caller(limit=principal.limits.forecast_points_per_month, key_id=principal.key_id)
-    return services.forecast(model=model, query=query, caller=caller)
+    return services.forecast(model=model, query=query, caller=caller_of(principal))
+
+
+def caller_of(principal: Principal) -> Caller:
+    """Who is billed for a call with this key."""
+    return Caller(
+        limit=principal.limits.forecast_points_per_month,
+        key_id=principal.key_id,
+        mode=principal.mode,
+        key_budget=KeyBudget(
+            counter_id=principal.counter_id, name=principal.name, limit=principal.points_per_month
+        ),
+    )
 
 
 def _headers(answer: services.Answer) -> dict[str, str]:

@@ -12,7 +12,7 @@ from apps.usage import queries
 
 
 class UsageView(APIView):
-    """What was used of the quota, in all, by day and by key."""
+    """What was used of the quota, in all, by day and by key; and apart from it, what test keys used."""
 
     required_scope: ClassVar = {"GET": "usage:read"}
 
@@ -32,6 +32,7 @@ def describe(month: queries.MonthSummary) -> dict[str, Any]:
         "state": quota.state,
         "calls": month.calls,
         "forecast_points": {"used": quota.used, "limit": quota.limit, "remaining": quota.remaining},
+        "test": {"calls": month.test_calls, "forecast_points": month.test_points},
         "by_day": [{"date": day.label, "calls": day.calls, "forecast_points": day.points} for day in days],
         "by_key": [
             {"key": row.label, "calls": row.calls, "forecast_points": row.points} for row in queries.by_key()
