@@ -18,11 +18,13 @@ Kind = Literal["open", "person", "operator", "stripe", "key", "scope", "permissi
 class Of:
     """A place in an address, a body or a query where the id of a thing of one tenant stands.
 
-    ``kind`` is an entry of ``World.things``; ``foreign`` is how another tenant's id, and one of nothing, is answered.
+    ``kind`` is an entry of ``Side.things``; ``foreign`` is how another tenant's id, and one of nothing, is answered.
+    A ``secret`` (the token of a link) opens to whoever holds it, so it is not tried with another tenant's.
     """
 
     kind: str
     foreign: int = 404
+    secret: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +55,9 @@ class Line:
     """One address with the methods that answer alike.
 
     ``of`` says what each place of the pattern is filled with: an ``Of``, or text that belongs to nobody. ``form``,
-    ``json`` and ``query`` make a call that is answered with one of ``right``. ``path`` replaces a pattern that is an
-    expression. ``closing`` is how it answers in a tenant that is being deleted, where that differs.
+    ``json`` and ``query`` make a call that is answered with one of ``right``, by ``person`` where somebody must be
+    logged in on the bare host. ``path`` replaces a pattern that is an expression. ``closing`` is how it answers a right
+    call while the tenant waits to be erased, where it answers at all. ``token``: asks for a form's token.
     """
 
     urlconf: str
@@ -67,9 +70,9 @@ class Line:
     json: Any = None
     query: Mapping[str, Of | str] = field(default_factory=dict)
     path: str = ""
+    person: str = "owner"
     closing: int = 0
-    suspended: int = 0
-    token: bool = True  # whether a page's form token is asked for
+    token: bool = True
 
     def __str__(self) -> str:
         return f"{'/'.join(self.methods)} {self.urlconf.rpartition('_')[2]}:{self.pattern}"
@@ -105,7 +108,7 @@ class Line:
 
 
 def _places(name: str, held: Any) -> Iterator[tuple[str, Of]]:
-    if isinstance(held, Of):
+    if isinstance(held, Of) and not held.secret:
         yield name, held
     elif isinstance(held, Mapping):
         for key, inner in held.items():

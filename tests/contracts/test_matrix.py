@@ -18,7 +18,7 @@ from apps.core.scope import SystemRole
 from tenants import services as tenants
 from tenants.context import system_scope
 from tests.contracts.asking import HOSTS, Call, code_of, difference, host_of, seen, text_of, wrong
-from tests.contracts.lines import KEY, OPERATOR, PERSON, Line
+from tests.contracts.lines import KEY, OPEN, OPERATOR, PERSON, Line
 from tests.contracts.urls import TABLE
 from tests.contracts.world import World, absent, state_of, undone
 
@@ -34,16 +34,16 @@ IN_ADDRESS: Final = (400, "api_key_in_query")
 WITHOUT_SCOPE: Final = (403, "scope_missing")
 OTHER_HOST: Final = (404, "not_found")
 SUSPENDED_API: Final = (403, "tenant_suspended")
-DELETING_API: Final = (401, "api_key_unknown")
+DELETING_API: Final = (403, "tenant_deleting")
 # The same for pages: status alone.
 TO_LOG_IN: Final = 302
 NOT_A_MEMBER: Final = 404
 NO_PERMISSION: Final = 403
 NO_TOKEN: Final = 403
 SUSPENDED_PAGE: Final = 403
-DELETING_PAGE: Final = 404
+DELETING_PAGE: Final = 403
 
-API: Final = [line for line in TABLE if line.is_api]
+API: Final = [line for line in TABLE if line.is_api and line.needs != OPEN]
 MEMBERS: Final = [line for line in TABLE if line.needs.kind == "permission"]
 PEOPLE: Final = [line for line in TABLE if line.needs == PERSON]
 OPERATORS: Final = [line for line in TABLE if line.needs == OPERATOR]
@@ -168,17 +168,23 @@ def test_a_right_call_is_answered(world: World, line: Line) -> None:
             if line.is_api:
                 call = replace(call, key=world.acme.keys["all"])
             elif line.needs == PERSON:
-                call = replace(call, cookies=world.cookies("owner", HOSTS["bare"]))
+                call = replace(call, cookies=world.cookies(line.person, HOSTS["bare"]))
             faults[f"{method} {call.host}"] = right(call)
     assert told(faults) == []
 
 
 @each("line", PEOPLE, ids=str)
 def test_pages_of_people_send_strangers_to_log_in(world: World, line: Line) -> None:
-    faults = {
-        method: refusal(Call(line, world.acme, HOSTS["bare"], method), TO_LOG_IN) for method in line.methods
-    }
+    before, faults = state_of(world.acme.key), {}
+    for method in line.methods:
+        call = Call(line, world.acme, HOSTS["bare"], method)
+        faults[f"{method} as nobody"] = refusal(call, TO_LOG_IN)
+        faults[f"{method} with a key"] = refusal(replace(call, key=world.acme.keys["all"]), TO_LOG_IN)
+        if method != "GET":
+            forged = replace(call, cookies=world.cookies(line.person, HOSTS["bare"]), check_token=True)
+            faults[f"{method} a form of another site"] = refusal(forged, NO_TOKEN)
     assert told(faults) == []
+    assert state_of(world.acme.key) == before
 
 
 @each("line", OPERATORS, ids=str)
@@ -255,7 +261,8 @@ class _Closed:
     """acme's doors, one state of its life at a time."""
 
     api: tuple[int, str]
-    page: int
+    page: int  # for members
+    others_page: int
 
     @staticmethod
     def close(world: World) -> None:
@@ -283,14 +290,15 @@ class _Closed:
         assert told(faults) == []
         assert state_of(world.acme.key) == before
 
-    @each("line", MEMBERS, ids=str)
+    @each("line", [line for line in MEMBERS if not line.closing], ids=str)
     def test_no_page_opens_to_anybody(self, world: World, line: Line) -> None:
         before, faults = state_of(world.acme.key), {}
         for person in ("owner", "viewer", "mallory"):
             for method in line.methods:
                 host = HOSTS["globex" if person == "mallory" else "acme"]
                 call = Call(line, world.acme, HOSTS["acme"], method, cookies=world.cookies(person, host))
-                faults[f"{method} as {person}"] = refusal(call, self.page)
+                expected = self.others_page if person == "mallory" else self.page
+                faults[f"{method} as {person}"] = refusal(call, expected)
         assert told(faults) == []
         assert state_of(world.acme.key) == before
 
@@ -298,7 +306,7 @@ class _Closed:
 class TestASuspendedTenant(_Closed):
     """What the operator closed says so, to its own keys and people."""
 
-    api, page = SUSPENDED_API, SUSPENDED_PAGE
+    api, page, others_page = SUSPENDED_API, SUSPENDED_PAGE, SUSPENDED_PAGE
 
     @staticmethod
     def close(world: World) -> None:
@@ -310,9 +318,20 @@ class TestASuspendedTenant(_Closed):
 
 
 class TestATenantInDeletion(_Closed):
-    """What is going to be erased is as if gone."""
+    """What is going to be erased is as if gone, but for its members, who are told when; its owners may keep it."""
 
-    api, page = DELETING_API, DELETING_PAGE
+    api, page, others_page = DELETING_API, DELETING_PAGE, NOT_A_MEMBER
+
+    @each("line", [line for line in MEMBERS if line.closing], ids=str)
+    def test_owners_alone_open_what_undoes_it(self, world: World, line: Line) -> None:
+        faults = {}
+        for role in Role:
+            cookies = world.cookies(role.value, HOSTS["acme"])
+            call = Call(line, world.acme, HOSTS["acme"], line.methods[0], cookies=cookies)
+            may = line.needs.name in ROLE_PERMISSIONS[role]
+            rightly = replace(call, line=replace(line, right=(line.closing,)))
+            faults[role.value] = right(rightly) if may else refusal(call, NO_PERMISSION)
+        assert told(faults) == []
 
     @staticmethod
     def close(world: World) -> None:

@@ -22,8 +22,11 @@ from tests.contracts.lines import (
     page,
 )
 
+PASSWORD: Final = "correct-horse-battery"  # of everybody in the world of these tests
+NEW_PASSWORD: Final = "staple-battery-horse"
 CSV: Final = "unique_id,ds,y\n" + "".join(f"a,2024-{month:02d}-01,{month}\n" for month in range(1, 13))
 ANY: Final = "GET POST PUT PATCH DELETE"
+INVITATION: Final = {"invitation_id": Of("invitation")}
 
 API: Final[tuple[Line, ...]] = (
     api("GET", "forecasts", "forecasts:read"),
@@ -63,6 +66,44 @@ API: Final[tuple[Line, ...]] = (
     ),
     api("GET", "usage", "usage:read"),
     api("GET", "key", KEY),
+    api("GET", "keys", "keys:manage"),
+    api("POST", "keys", "keys:manage", 201, json={"name": "New", "scopes": ["usage:read"]}),
+    api("GET DELETE", "keys/<str:key_id>", "keys:manage", of={"key_id": Of("key")}),
+    api("PATCH", "keys/<str:key_id>", "keys:manage", of={"key_id": Of("key")}, json={"name": "Other"}),
+    api("POST", "keys/<str:key_id>/rotate", "keys:manage", 201, of={"key_id": Of("key")}, json={}),
+    api("POST", "leaked-keys", OPEN, json={"keys": ["alm_live_nothing"]}),
+    api("GET", "members", "members:read"),
+    api("GET", "members/<str:member_id>", "members:read", of={"member_id": Of("member")}),
+    api(
+        "PATCH",
+        "members/<str:member_id>",
+        "members:manage",
+        of={"member_id": Of("member")},
+        json={"role": "analyst"},
+    ),
+    api("DELETE", "members/<str:member_id>", "members:manage", 204, of={"member_id": Of("member")}),
+    api("GET", "invitations", "members:read"),
+    api(
+        "POST",
+        "invitations",
+        "members:manage",
+        201,
+        json={"email": "new@example.com", "role": "viewer"},
+    ),
+    api("GET", "invitations/<str:invitation_id>", "members:read", of=INVITATION),
+    api(
+        "DELETE",
+        "invitations/<str:invitation_id>",
+        "members:manage",
+        204,
+        of=INVITATION,
+    ),
+    api(
+        "POST",
+        "invitations/<str:invitation_id>/resend",
+        "members:manage",
+        of=INVITATION,
+    ),
 )
 
 PAGES: Final[tuple[Line, ...]] = (
@@ -140,6 +181,23 @@ PAGES: Final[tuple[Line, ...]] = (
         201,
         form={"name": "New", "scopes": ["forecasts:run"], "expires": "30"},
     ),
+    page("GET", "api-keys/<str:key_id>/", "keys:manage", of={"key_id": Of("key")}),
+    page(
+        "POST",
+        "api-keys/<str:key_id>/change/",
+        "keys:manage",
+        302,
+        of={"key_id": Of("key")},
+        form={"name": "Other"},
+    ),
+    page(
+        "POST",
+        "api-keys/<str:key_id>/rotate/",
+        "keys:manage",
+        201,
+        of={"key_id": Of("key")},
+        form={"overlap": "24"},
+    ),
     page("POST", "api-keys/<str:key_id>/revoke/", "keys:manage", 302, of={"key_id": Of("key")}),
     page("GET", "usage/", "usage:read"),
     page("GET", "plan/", "billing:read"),
@@ -152,6 +210,57 @@ PAGES: Final[tuple[Line, ...]] = (
     page("GET", "jobs/<str:job_id>/status/", "jobs:read", of={"job_id": Of("job")}),
     page("POST", "jobs/<str:job_id>/cancel/", "jobs:manage", 302, of={"job_id": Of("job")}),
     page("GET", "audit/", "audit:read"),
+    page("GET", "members/", "members:read"),
+    page(
+        "POST",
+        "members/invite/",
+        "members:manage",
+        302,
+        form={"emails": "new@example.com", "role": "viewer", "days": "7", "message": ""},
+    ),
+    page("POST", "members/leave/", "tenant:read", (302, 409)),
+    page(
+        "POST",
+        "members/<str:member_id>/role/",
+        "members:manage",
+        302,
+        of={"member_id": Of("member")},
+        form={"role": "analyst"},
+    ),
+    page("POST", "members/<str:member_id>/remove/", "members:manage", 302, of={"member_id": Of("member")}),
+    page(
+        "POST",
+        "members/invitations/<str:invitation_id>/resend/",
+        "members:manage",
+        302,
+        of=INVITATION,
+    ),
+    page(
+        "POST",
+        "members/invitations/<str:invitation_id>/revoke/",
+        "members:manage",
+        302,
+        of=INVITATION,
+    ),
+    page("GET", "settings/", "tenant:manage"),
+    page(
+        "POST", "settings/rename/", "tenant:manage", 302, form={"company": "Another name", "address": "other"}
+    ),
+    page(
+        "POST",
+        "settings/hand-over/",
+        "tenant:manage",
+        302,
+        form={"member": Of("member"), "password": PASSWORD},
+    ),
+    page(
+        "POST",
+        "settings/delete/",
+        "tenant:manage",
+        302,
+        form={"typed": Of("slug", foreign=422), "password": PASSWORD},
+    ),
+    page("POST", "settings/keep/", "tenant:manage", 409, closing=302),
 )
 
 BARE: Final[tuple[Line, ...]] = (
@@ -166,6 +275,32 @@ BARE: Final[tuple[Line, ...]] = (
     bare("POST", "logout/", OPEN, 302),
     bare("GET", "tenants/", PERSON, 302),
     bare("GET", "enter/<slug:slug>/", PERSON, 302, of={"slug": Of("slug")}),
+    bare("GET", "password/forgotten/", OPEN),
+    bare("POST", "password/forgotten/", OPEN, form={"email": "owner@acme.example"}),
+    bare("GET", "password/reset/<str:token>/", OPEN, of={"token": Of("reset_token", secret=True)}),
+    bare(
+        "POST",
+        "password/reset/<str:token>/",
+        OPEN,
+        302,
+        of={"token": Of("reset_token", secret=True)},
+        form={"new": NEW_PASSWORD},
+    ),
+    bare("GET", "invitations/<str:token>/", OPEN, of={"token": Of("invitation_token", secret=True)}),
+    bare(
+        "POST",
+        "invitations/<str:token>/",
+        OPEN,
+        302,
+        of={"token": Of("invitation_token", secret=True)},
+        form={"name": "New", "password": NEW_PASSWORD},
+    ),
+    bare("GET", "account/", PERSON),
+    bare("POST", "account/name/", PERSON, 302, form={"name": "Another name"}),
+    bare("POST", "account/password/", PERSON, 302, form={"old": PASSWORD, "new": NEW_PASSWORD}),
+    bare("POST", "account/sessions/end-others/", PERSON, 302),
+    bare("POST", "account/sessions/<str:session_id>/end/", PERSON, 302, of={"session_id": Of("session")}),
+    bare("POST", "account/leave/<slug:slug>/", PERSON, 302, of={"slug": Of("slug")}, person="viewer"),
     bare("POST", "billing/stripe/webhook/", STRIPE, token=False),
 )
 

@@ -14,8 +14,10 @@ from typing import Any, Final
 from django.db import connections, transaction
 from django.test import override_settings
 
-from apps.accounts.models import Membership, User
+from apps.accounts import queries
+from apps.accounts.models import Membership, PasswordReset, User
 from apps.accounts.permissions import Role
+from apps.accounts.services import Authority, invitations, passwords
 from apps.api_keys import services as api_keys
 from apps.api_keys import text as key_text
 from apps.api_keys.scopes import SCOPES
@@ -31,9 +33,9 @@ from apps.training import services as training
 from tenants.context import tenant_scope
 from tests import factories, trained
 from tests.accounts.browser import BARE, Browser
+from tests.contracts.urls import PASSWORD
 from tests.stripe_sim.running import API_KEY, SECRET, simulator
 
-PASSWORD: Final = "correct-horse-battery"
 SERIES: Final = {"acme": ("north", "south"), "globex": ("upper", "lower")}
 # What a call may change of its own caller without being a change: when and where from a key or an account was used.
 NOTED: Final = "{last_used_at,last_used_ip,last_seen_at,seen_at,last_login}"
@@ -91,6 +93,7 @@ def _build() -> World:
         cursor.execute("UPDATE accounts_user SET is_operator = true WHERE id = %s", [operator.id])
     browsers = {name: _logged_in(user) for name, user in {**people, "operator": operator}.items()}
     for side, owner in ((acme, people["owner"]), (globex, people["mallory"])):
+        _invite(side, owner)
         with tenant_scope(side.key):
             _fill(side, owner)
             _make_keys(side)
@@ -111,6 +114,25 @@ def _logged_in(user: User) -> Browser:
     answer = browser.log_in(user.email, PASSWORD)
     assert answer.status_code == 200, browser.trail
     return browser
+
+
+def _invite(side: Side, owner: User) -> None:
+    """People beside the owner: a member, somebody invited, a second log-in, a forgotten password."""
+    bob = _person(f"bob@{side.slug}.example", side.key, Role.VIEWER)
+    _logged_in(owner)
+    with tenant_scope(side.key):
+        (invitation,) = invitations.invite(
+            emails=[f"invited@{side.slug}.example"], role="viewer", by=Authority(user_id=owner.id)
+        )
+    passwords.ask_for_reset(email=bob.email)
+    reset = PasswordReset.objects.latest("created_at")
+    side.things.update(
+        member=public_id("mem", Membership.objects.get(user=bob).id),
+        invitation=public_id("inv", invitation.id),
+        invitation_token=invitations.token_of(invitation_id=invitation.id, number=invitation.number),
+        session=public_id("ses", queries.list_log_ins(user_id=owner.id)[0].id),
+        reset_token=passwords.reset_token_of(reset_id=reset.id),
+    )
 
 
 def _fill(side: Side, owner: User) -> None:
