@@ -6,9 +6,12 @@ import asyncio
 import statistics
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
+
+Choose = Callable[[], bytes]
 
 
 @dataclass
@@ -48,12 +51,13 @@ def make_request(url: str, body: bytes = b"", headers: dict[str, str] | None = N
     return "\r\n".join([*lines, "", ""]).encode() + body
 
 
-async def run(url: str, request: bytes, *, connections: int, seconds: float) -> Run:
-    """Ask for `seconds` over so many connections."""
+async def run(url: str, request: bytes | Choose, *, connections: int, seconds: float) -> Run:
+    """Ask for `seconds` over so many connections, always the same or what `request` chooses each time."""
     parts = urlsplit(url)
     loop, result = asyncio.get_running_loop(), Run()
+    choose = request if callable(request) else lambda: request
     began = time.perf_counter()
-    clients = [_Client(loop, request, began + seconds, result) for _ in range(connections)]
+    clients = [_Client(loop, choose, began + seconds, result) for _ in range(connections)]
     for client in clients:
         await loop.create_connection(lambda client=client: client, parts.hostname, parts.port)
     await asyncio.gather(*(client.done for client in clients))
@@ -62,9 +66,9 @@ async def run(url: str, request: bytes, *, connections: int, seconds: float) -> 
 
 
 class _Client(asyncio.Protocol):
-    def __init__(self, loop: asyncio.AbstractEventLoop, request: bytes, end: float, result: Run) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, choose: Choose, end: float, result: Run) -> None:
         self.done: asyncio.Future[None] = loop.create_future()
-        self._request, self._end, self._result = request, end, result
+        self._choose, self._end, self._result = choose, end, result
         self._received = bytearray()
         self._began = 0.0
 
@@ -94,7 +98,7 @@ class _Client(asyncio.Protocol):
     def _send(self) -> None:
         self._received.clear()
         self._began = time.perf_counter()
-        self._transport.write(self._request)
+        self._transport.write(self._choose())
 
     def _body_length(self, split: int) -> int:
         head = bytes(self._received[:split]).lower()
