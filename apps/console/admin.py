@@ -21,7 +21,9 @@ from apps.audit.models import AuditEvent
 from apps.console.forms import ReasonForm
 from apps.console.site import site
 from apps.core.errors import AppError
+from apps.events.models import Event
 from apps.jobs.models import Job
+from apps.usage.kinds import FORECAST_POINTS
 from apps.usage.models import UsageEvent
 from apps.usage.periods import period_of
 from tenants import services as tenants
@@ -121,9 +123,9 @@ class TenantAdmin(ReadOnly):
     def points_this_month(self, tenant: Tenant) -> str:
         """Forecast points used, of how many."""
         used = (
-            UsageEvent.objects.filter(tenant_id=tenant.id, period=period_of(timezone.now())).aggregate(
-                all=Sum("quantity")
-            )["all"]
+            UsageEvent.objects.filter(
+                tenant_id=tenant.id, period=period_of(timezone.now()), kind=FORECAST_POINTS
+            ).aggregate(all=Sum("quantity"))["all"]
             or 0
         )
         return f"{used:,} of {tenant.limits.forecast_points_per_month:,}"
@@ -264,3 +266,16 @@ class MembershipAdmin(ReadOnly):
     list_display = ("user", "tenant", "role", "created_at")
     list_filter = ("role",)
     list_select_related = ("user",)
+
+
+@admin.register(Event, site=site)
+class EventAdmin(ReadOnly):
+    """The outbox: what was told, what waits for the mail server, and what was given up, with the reason."""
+
+    list_display = ("occurred_at", "tenant", "type", "attempts", "mailed_at", "gave_up_at", "last_error")
+    list_filter = (
+        "type",
+        ("gave_up_at", admin.EmptyFieldListFilter),
+        ("mailed_at", admin.EmptyFieldListFilter),
+    )
+    search_fields = ("last_error",)
