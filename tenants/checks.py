@@ -136,7 +136,7 @@ def _read_books(names: list[str]) -> dict[str, Applied]:
 def _compare(names: dict[str, str], lines: list[str]) -> Iterator[str]:
     """Faults of the schemas ``names`` (schema -> what it is called), the first few of each."""
     told: Counter[str] = Counter()
-    for schema, verb, line in portrait.differences(names, lines):
+    for schema, verb, line in sorted(portrait.differences(names, lines), key=_weight):
         told[schema] += 1
         if told[schema] <= LISTED:
             yield f"{names[schema]} {verb}: {line}"
@@ -145,13 +145,23 @@ def _compare(names: dict[str, str], lines: list[str]) -> Iterator[str]:
             yield f"{names[schema]} has {number - LISTED} more differences"
 
 
+def _weight(difference: tuple[str, str, str]) -> tuple[int, str]:
+    """Tables before their columns, and these before what hangs on them."""
+    kinds = ("table ", "column ")
+    return next(
+        (rank for rank, kind in enumerate(kinds) if difference[2].startswith(kind)), len(kinds)
+    ), difference[0]
+
+
 def _shared_tables() -> Iterator[str]:
     """Public against its migrations; who may use the schema itself is said when the roles are made."""
     database = str(connections[OWNER].settings_dict["NAME"])
     users = [role_name(database, role) for role in ("tenant", *SYSTEM_ROLES)]
     lines = [line for line in shared_template() if " on schema for " not in line]
     lines += [f"USAGE on schema for {role}" for role in users]
-    lines += [f"{right} on schema for pg_database_owner" for right in ("USAGE", "CREATE")]
+    lines += [
+        f"{right} on schema for pg_database_owner" for right in ("USAGE", "CREATE")
+    ]  # public's own owner
     return _compare({"public": "public"}, lines)
 
 

@@ -45,8 +45,7 @@ def erase(tenant: Tenant) -> TenantErasure:
         return _note(erasure, left)
     others = [eraser for eraser in list_erasers() if not eraser.stops_work]
     failed = _run(others, lambda eraser: _erase(eraser, tenant))
-    with transaction.atomic(using=OWNER):
-        schemas.drop(key.schema)
+    schemas.drop(key.schema)
     _delete_rows(tenant, erasure)
     found = _look(tenant)
     left = {name: [*failed.get(name, []), *lines] for name, lines in found.items()}
@@ -67,18 +66,24 @@ def _begin(tenant: Tenant) -> TenantErasure:
                 slug=str(tenant), state=tenant.state, action="erasing", needed="deleting, and its grace over"
             )
         tenant.refresh_from_db(using=OWNER)
-        erasure, _made = TenantErasure.objects.using(OWNER).get_or_create(
-            tenant_id=tenant.id,
-            defaults={
-                "slug": tenant.slug,
-                "schema_name": tenant.schema_name,
-                "reason": tenant.deletion_reason,
-                "requested_at": tenant.delete_requested_at,
-                "started_at": tenant.erasure_started_at,
-            },
-        )
+        erasure = _certificate_of(tenant)
         erasure.attempts += 1
         erasure.save(using=OWNER, update_fields=["attempts"])
+    return erasure
+
+
+def _certificate_of(tenant: Tenant) -> TenantErasure:
+    started = tenant.erasure_started_at or timezone.now()
+    erasure, _made = TenantErasure.objects.using(OWNER).get_or_create(
+        tenant_id=tenant.id,
+        defaults={
+            "slug": tenant.slug or "",
+            "schema_name": tenant.schema_name,
+            "reason": tenant.deletion_reason,
+            "requested_at": tenant.delete_requested_at or started,
+            "started_at": started,
+        },
+    )
     return erasure
 
 

@@ -37,7 +37,7 @@ memberships AS (
   JOIN pg_roles AS member ON member.oid = member
   JOIN pg_roles AS granted ON granted.oid = roleid
 ),
-lines AS (
+spelled AS (
   SELECT nspname, concat('table ', relname, ' of ', pg_get_userbyid(relowner),
     CASE WHEN relrowsecurity THEN ', row-level security' END,
     CASE WHEN relforcerowsecurity THEN ', forced' END) AS line
@@ -74,7 +74,7 @@ lines AS (
   SELECT nspname, concat(privilege_type, ' on ', target, ' for ',
     CASE WHEN grantee = 0 THEN 'everybody' WHEN pg_get_userbyid(grantee) = nspname THEN 'its role' ELSE pg_get_userbyid(grantee) END,
     CASE WHEN is_grantable THEN ' to pass on' END)
-  FROM rights
+  FROM rights WHERE grantee <> current_user::regrole  -- the owner has all
   UNION ALL
   SELECT nspname, concat('its role is a member of ', granted, options) FROM memberships JOIN spaces ON nspname = member
   UNION ALL
@@ -84,5 +84,10 @@ lines AS (
     CASE WHEN rolsuper OR rolbypassrls THEN ', passes all walls' END,
     CASE WHEN rolcreaterole OR rolcreatedb THEN ', makes roles or databases' END)
   FROM spaces JOIN pg_roles ON rolname = nspname
+),
+lines AS (  -- PostgreSQL spells "x IN ('a', 'b')" in another way once it went through a dump
+  SELECT nspname, CASE WHEN position('ARRAY[' IN line) = 0 THEN line ELSE regexp_replace(regexp_replace(
+    line, $$\(('[^']*'::character varying)\)::text$$, '\1', 'g'), $$\((ARRAY\[[^]]*\])\)::text\[\]$$, '\1', 'g') END AS line
+  FROM spelled
 ),
 wanted AS (SELECT DISTINCT line FROM unnest(%(lines)s::text[]) AS line)

@@ -159,10 +159,11 @@ def _names(migration: Migration) -> Applied:
 
 
 def _bookkeeping(names: list[tuple[str, str]]) -> str:
+    operations: Any = connections[OWNER].ops
     rows = ",".join("(%s,%s,now())" for _ in names)
     flat = [part for name in names for part in name]
     statement = f"INSERT INTO django_migrations (app,name,applied) VALUES {rows};"  # noqa: S608 - placeholders only
-    return connections[OWNER].ops.compose_sql(statement, flat) if names else ""
+    return str(operations.compose_sql(statement, flat)) if names else ""
 
 
 @contextmanager

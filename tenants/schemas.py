@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from django.db import connections
+from django.db import connections, transaction
 
 from apps.core.database import role_name
 from tenants.replay import OWNER
+
+LOCK_TIMEOUT = "5s"  # a backup may read the tables; who waits for a lock holds up all who come after
 
 
 def create(schema: str) -> None:
@@ -33,8 +35,9 @@ def protect_bookkeeping(schema: str) -> None:
 
 
 def drop(schema: str) -> None:
-    """Remove the schema with all in it, and the role. May be run again."""
-    with connections[OWNER].cursor() as cursor:
+    """Remove the schema with all in it, and the role. May be run again. Gives up where a table stays locked."""
+    with transaction.atomic(using=OWNER), connections[OWNER].cursor() as cursor:
+        cursor.execute(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'")
         cursor.execute(f'DROP SCHEMA IF EXISTS "{schema}" CASCADE;DROP ROLE IF EXISTS "{schema}"')
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
-from typing import Final, TextIO
+from typing import Final
+
+from django.core.management.base import OutputWrapper
 
 WIDTH: Final = 32
 LINE_SECONDS: Final = 5.0
@@ -12,7 +14,7 @@ LINE_SECONDS: Final = 5.0
 class Progress:
     """Call ``show`` as often as you like; it writes no more than is worth reading."""
 
-    def __init__(self, out: TextIO, what: str) -> None:
+    def __init__(self, out: OutputWrapper, what: str) -> None:
         self._out, self._what = out, what
         self._terminal = out.isatty()
         self._started = self._shown = time.monotonic()
@@ -24,13 +26,15 @@ class Progress:
         if done < of and now - self._shown < pause:
             return
         self._shown = now
-        self._out.write(self._bar(done, of, note) if self._terminal else self._line(done, of, note))
+        self._out.write(
+            self._bar(done, of, note) if self._terminal else self._line(done, of, note), ending=""
+        )
         self._out.flush()
 
     def end(self) -> None:
         """Leave the bar's line."""
         if self._terminal:
-            self._out.write("\n")
+            self._out.write("")
 
     def _bar(self, done: int, of: int, note: str) -> str:
         full = WIDTH * done // max(of, 1)

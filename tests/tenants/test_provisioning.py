@@ -25,7 +25,7 @@ def made(committed: None) -> Any:
 def test_a_replayed_schema_is_the_one_that_the_executor_makes(made: Tenant) -> None:
     by_executor = checks.template(replay.wanted())
     assert portrait.describe(made.schema_name) == by_executor
-    assert len(by_executor) > 200
+    assert len(by_executor) > 150
     for line in (
         "column datasets_dataset.name character varying(120) not null",
         "INSERT on datasets_dataset for its role",
