@@ -72,12 +72,13 @@ def _restore(options: Options, folder: Path, made: Any, force: bool) -> int:
     with _moving_aside(layout, there, places):
         _place(folder, layout, made)
         with standing.servers(options, locked=True) as environments:
-            if _manage(environments.manage, ["restore", "--from", str(folder), *_force(options, force)]):
+            code = _manage(environments.manage, ["restore", "--from", str(folder), *_force(options, force)])
+            if code not in (0, RESTORED_WITH_FAULTS):
                 raise StartProblem(
                     "The restore did not end.", "See the line above; what was there is there again."
                 )
     print("`make up` starts it.")
-    return 0
+    return code
 
 
 def _force(options: Options, force: bool) -> list[str]:
