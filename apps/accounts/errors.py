@@ -367,7 +367,7 @@ class AddressNotTyped(AppError):
 class ResetLinkInvalid(AppError):
     """Used, older than an hour, or not ours."""
 
-    kind = Kind.FORBIDDEN
+    kind = Kind.NOT_FOUND
     code = "reset_link_invalid"
     title = "This link cannot be used any more"
     template = "A link for a new password is good for one hour and once. Please ask for a new one."

@@ -45,14 +45,30 @@ function installNavigation() {
   });
 }
 
+// Menus: Escape closes and gives the focus back, the arrow keys walk the entries, to leave by Tab closes.
 function installMenus() {
   const closeOthers = (keep) => {
     for (const menu of document.querySelectorAll("details.menu[open]")) if (!menu.contains(keep)) menu.open = false;
   };
   document.addEventListener("click", (event) => closeOthers(event.target));
+  document.addEventListener("focusin", (event) => closeOthers(event.target));
   document.addEventListener("keydown", (event) => {
-    if (event.key === "Escape") closeOthers(null);
+    const menu = event.target.closest?.("details.menu");
+    if (event.key === "Escape") {
+      if (menu?.open) menu.querySelector("summary").focus();
+      closeOthers(null);
+    } else if (menu && (event.key === "ArrowDown" || event.key === "ArrowUp")) {
+      event.preventDefault();
+      walkMenu(menu, event.key === "ArrowDown" ? 1 : -1);
+    }
   });
+}
+
+function walkMenu(menu, step) {
+  menu.open = true;
+  const entries = [...menu.querySelectorAll(".menu-item")];
+  const at = entries.indexOf(document.activeElement);
+  entries[at < 0 && step < 0 ? entries.length - 1 : (at + step + entries.length) % entries.length]?.focus();
 }
 
 // A form is sent once: a second press while the first is under way is ignored.

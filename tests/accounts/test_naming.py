@@ -109,6 +109,34 @@ def test_what_cannot_be_part_of_a_host_name_is_refused(address: str) -> None:
         naming.check_address(address)
 
 
+@pytest.mark.parametrize(
+    "address",
+    [
+        "a" * 300,
+        "acme🚀",
+        "аcme",  # a Cyrillic a
+        "αcme",  # a Greek alpha
+        "ａｃｍｅ",  # full-width
+        "acme\u200b",
+        "xn--80ak6aa92e",
+        "pg_x",
+        "acme\n.evil",
+        "acme\u3002evil",
+    ],
+)
+def test_what_only_looks_like_an_address_is_refused(address: str) -> None:
+    with pytest.raises(errors.AddressMalformed):
+        naming.check_address(address)
+
+
+@pytest.mark.parametrize(
+    "company", ["admin", "ＡＤＭＩＮ", "Public", "pg_x", "PG X", "xn--80ak6aa92e", "𝖆𝖉𝖒𝖎𝖓"]
+)
+def test_a_company_whose_name_gives_a_reserved_address_is_asked_for_another(company: str) -> None:
+    with pytest.raises(errors.AddressReserved):
+        naming.check_address(naming.derive_address(naming.clean_company(company)))
+
+
 @given(st.text(max_size=200))
 def test_any_text_gives_a_usable_address_or_a_clear_refusal(company: str) -> None:
     with contextlib.suppress(errors.SignUpRefused):

@@ -197,9 +197,11 @@ def _check_addresses(addresses: list[str]) -> list[str]:
         raise errors.InviteesRefused(reasons=reasons)
     if len(clean) + sum(row.state == "pending" for row in opened.values()) > OPEN_AT_A_TIME:
         raise errors.TooManyInvitees(limit=OPEN_AT_A_TIME, what="invitations can be open at a time")
-    Invitation.objects.filter(email__in=clean, accepted_at=None, revoked_at=None).update(
-        revoked_at=timezone.now()
+    now = timezone.now()
+    expired = Invitation.objects.filter(
+        email__in=clean, accepted_at=None, revoked_at=None, expires_at__lte=now
     )
+    expired.update(revoked_at=now)
     return list(dict.fromkeys(clean))
 
 
