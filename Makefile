@@ -1,7 +1,7 @@
 # Almanac. `make` alone lists what there is to do.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help up down reset backup restore logs test drill-kill check lock install install-dev python
+.PHONY: help up down reset backup restore logs test drill-kill drill-audit check lock install install-dev python
 
 PYTHON ?= $(firstword $(foreach name,python3.11 python3.12 python3.13 python3,$(shell command -v $(name) 2>/dev/null)))
 RUN := .venv/bin/python
@@ -42,6 +42,9 @@ test: install-dev ## Run all the tests (ARGS='-k name' chooses)
 
 drill-kill: install-dev ## Kill each process of a whole stack while a training runs (about five minutes)
 	@ALMANAC_DRILL=1 exec $(RUN) -m pytest tests/faults -s -v
+
+drill-audit: install-dev ## Tamper with an audit log a thousand times and see each found (about three minutes)
+	@ALMANAC_DRILL=1 exec $(RUN) -m pytest tests/audit/test_tampering.py -s -v
 
 check: install-dev ## Run the linters, type checks, import contracts and migration check
 	$(RUN) -m ruff check .

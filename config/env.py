@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 from pathlib import Path
@@ -110,3 +111,14 @@ def peppers(value: str) -> dict[int, bytes]:
     """``1:hex,2:hex`` → version to bytes, the newest last."""
     pairs = [item.partition(":") for item in value.split(",") if item]
     return {int(version): bytes.fromhex(secret) for version, _, secret in pairs}
+
+
+def signing_key(name: str) -> bytes:
+    """32 bytes as base64; empty where the variable is not set."""
+    try:
+        value = base64.b64decode(text(name, ""), validate=True)
+    except ValueError:
+        value = b"?"
+    if len(value) not in (0, 32):
+        raise ImproperlyConfigured(f"{name} must be 32 bytes as base64.")
+    return value

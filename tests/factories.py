@@ -33,7 +33,7 @@ def tenant(slug: str) -> Tenant:
 
 
 @contextlib.contextmanager
-def appendable_altered() -> Iterator[None]:
+def append_only_lifted() -> Iterator[None]:
     """One transaction of the owner's in which the audit log may be altered, as only the owner could."""
     with transaction.atomic(using="owner"), connections["owner"].cursor() as cursor:
         for table in APPEND_ONLY:
@@ -50,7 +50,7 @@ def empty_database() -> None:
             "SELECT schemaname, tablename FROM pg_tables WHERE schemaname = 'public' OR schemaname LIKE 't\\_%%'"
         )
         tables = [f'"{schema}"."{table}"' for schema, table in cursor.fetchall() if table not in KEPT]
-        with appendable_altered():
+        with append_only_lifted():
             cursor.execute(f"TRUNCATE {', '.join(tables)} CASCADE")
         others = "SELECT id FROM tenants_tenant WHERE slug NOT IN ('acme', 'globex') AND state <> 'ready'"
         cursor.execute(f"DELETE FROM tenants_domain WHERE tenant_id IN ({others})")

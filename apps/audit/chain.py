@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 
@@ -36,6 +36,12 @@ class Row(NamedTuple):
     request_id: str
     outcome: str
     personal_digest: bytes
+
+
+def row(columns: Sequence[Any]) -> Row:
+    """A row of columns as a cursor gives them, where ``changes`` is text."""
+    found = Row(*columns)
+    return found._replace(changes=json.loads(found.changes))
 
 
 def canonical(value: Any) -> bytes:

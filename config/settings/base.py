@@ -10,9 +10,11 @@ from config import env, logs
 BASE_DIR = env.REPOSITORY
 VAR = Path(env.text("ALMANAC_VAR", str(BASE_DIR / "var")))
 STORAGE_ROOT = VAR / "storage"
+ANCHOR_DIR = Path(env.text("ALMANAC_ANCHOR_DIR", str(VAR / "anchors")))
 DEBUG = False
 SECRET_KEY = env.text("ALMANAC_SECRET_KEY")
 API_KEY_PEPPERS = env.peppers(env.text("ALMANAC_API_KEY_PEPPERS"))
+AUDIT_SIGNING_KEY = env.signing_key("ALMANAC_AUDIT_SIGNING_KEY")
 LEAK_REPORT_KEYS = env.mapping("ALMANAC_LEAK_REPORT_KEYS")
 
 HOST = env.text("HOST", "127.0.0.1")
