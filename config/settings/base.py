@@ -126,9 +126,8 @@ CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 # Native libraries keep what they allocated; a fresh child now and then gives it back.
 CELERY_WORKER_MAX_TASKS_PER_CHILD = 200
 CELERY_WORKER_MAX_MEMORY_PER_CHILD = env.number("ALMANAC_WORKER_MB", 1500) * 1024  # in kB; checked after each task
-# A job's own heartbeat ends it with a reason; Celery's limit is for what hangs without one.
 JOB_SECONDS = env.number("ALMANAC_JOB_SECONDS", 6 * 3600)
-CELERY_TASK_TIME_LIMIT = JOB_SECONDS + 600
+CELERY_TASK_TIME_LIMIT = 1800  # of a periodic task that hangs; a job has its own
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 MLFLOW_TRACKING_URI = env.text("MLFLOW_TRACKING_URI", "")
 MLFLOW_ARTIFACT_ROOT = env.text("MLFLOW_ARTIFACT_ROOT", str(VAR / "mlflow"))
