@@ -101,9 +101,9 @@ def main() -> int:
     count = int(options.tenants.removeprefix("N="))
     with open_site() as site:
         results = measure(site, count, options.rounds, options.seconds)
-    results["bars"] = bars(results)
-    show(results)
-    running_stack.write("tenants", results)
+        results["bars"] = bars(results)
+        show(results)
+        running_stack.write("tenants", results)
     return 0 if all(bar["met"] for bar in results["bars"].values()) else 1
 
 

@@ -5,14 +5,16 @@ from __future__ import annotations
 import uuid
 
 from celery import shared_task
+from django.conf import settings
 
 from apps.core import cache, redis
 from apps.jobs import dispatch, runner
 
+JOB_HANGS_SECONDS = 600  # its heartbeat ends it before, with a reason, unless that hangs as well
 SWEEP_SECONDS = 120  # far more than it takes; one that hangs must not keep its worker
 
 
-@shared_task(name=dispatch.RUN)
+@shared_task(name=dispatch.RUN, time_limit=settings.JOB_SECONDS + JOB_HANGS_SECONDS)
 def run(job_id: str, schema: str = "") -> None:
     """Do one job; the message carries its id and its tenant's schema. One without a schema is an older program's and
     is refused: the sweep announces the job again."""
