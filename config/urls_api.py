@@ -13,6 +13,7 @@ _APPS = (
     "usage",
     "api_keys",
     "accounts",
+    "dashboard",
 )
 
 urlpatterns = [path("v1/", include([path("", include(f"apps.{name}.api.urls")) for name in _APPS]))]

@@ -53,6 +53,13 @@ def record(
     return event
 
 
+def record_export(*, form: str, wanted: dict[str, str]) -> AuditEvent:
+    """Note that the log, or what of it was ``wanted``, was taken as a file. What was searched for may name people."""
+    named = {name: wanted[name] for name in ("search", "actor") if name in wanted}
+    rest = {name: value for name, value in wanted.items() if name not in named}
+    return record(action="audit.exported", changes={"format": form, **rest}, personal=named)
+
+
 def _about_people(context: request_context.RequestContext, details: dict[str, Any]) -> dict[str, Any]:
     found = {
         "actor_label": context.actor.label,

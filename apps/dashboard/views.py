@@ -1,17 +1,15 @@
-"""Pages that belong to no single app: the overview and the audit log."""
+"""The overview: a page that belongs to no single app."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
 from apps.accounts.permissions import require
 from apps.api_keys import queries as api_keys
-from apps.audit import queries as audit
 from apps.core.ids import public_id
 from apps.dashboard.context import address
 from apps.datasets import queries as datasets
@@ -21,7 +19,6 @@ from apps.registry import queries as registry
 from apps.usage import queries as usage
 
 LATEST = 6
-PAGE = 50
 
 
 @require_GET
@@ -53,16 +50,6 @@ def glance(request: HttpRequest) -> HttpResponse:
     version = model.champion if model else None
     chart = charts.of_version(version) if version else None
     return render(request, "dashboard/_glance.html", {"model": model, "version": version, "chart": chart})
-
-
-@require_GET
-@require("audit:read")
-def audit_list(request: HttpRequest) -> HttpResponse:
-    """The audit log, newest first, with a search over actor, object, action and request id."""
-    search, action = request.GET.get("search", "").strip()[:200], request.GET.get("action", "")[:60]
-    events = audit.list_events(search=search.replace("\0", ""), action=action.replace("\0", ""))
-    page = Paginator(events, PAGE).get_page(request.GET.get("page"))
-    return render(request, "dashboard/audit.html", {"page": page, "search": search, "action": action})
 
 
 def first_steps(counts: dict[str, int], *, called: bool) -> list[dict[str, Any]]:

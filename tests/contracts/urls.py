@@ -65,6 +65,7 @@ API: Final[tuple[Line, ...]] = (
         "GET", "explanations/<str:explanation_id>", "forecasts:read", of={"explanation_id": Of("explanation")}
     ),
     api("GET", "usage", "usage:read"),
+    api("GET", "audit", "audit:read"),
     api("GET", "key", KEY),
     api("GET", "keys", "keys:manage"),
     api("POST", "keys", "keys:manage", 201, json={"name": "New", "scopes": ["usage:read"]}),
@@ -210,6 +211,7 @@ PAGES: Final[tuple[Line, ...]] = (
     page("GET", "jobs/<str:job_id>/status/", "jobs:read", of={"job_id": Of("job")}),
     page("POST", "jobs/<str:job_id>/cancel/", "jobs:manage", 302, of={"job_id": Of("job")}),
     page("GET", "audit/", "audit:read"),
+    page("GET", "audit/export/", "audit:read"),
     page("GET", "members/", "members:read"),
     page(
         "POST",
