@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from django.conf import settings
 
 from apps.accounts import queries as accounts
-from apps.api_keys import access, services
+from apps.api_keys import access, services, text
 from apps.api_keys.errors import KeyRefused, LeakReportRefused, LeakReportTooLarge, LeakReportUnsigned
 from apps.api_keys.queries import KeyRow
 from apps.core import request_context, throttle
@@ -56,11 +56,14 @@ def read(body: Any) -> list[Finding]:
     """The findings of a report: ``{"keys": […], "source", "url"}``, or GitHub's list of ``{"token", "type", "url",
     "source"}``. Raises ``LeakReportRefused`` or ``LeakReportTooLarge``."""
     if isinstance(body, dict) and isinstance(body.get("keys"), list):
-        source, url = _text(body.get("source", "")), _text(body.get("url", ""))
-        found = [Finding(_text(key), source, url) for key in body["keys"]]
+        place = (_said(body.get("source", "")), _said(body.get("url", "")))
+        found = [Finding(_text(key), *place) for key in body["keys"]]
     elif isinstance(body, list) and all(isinstance(each, dict) for each in body):
         found = [
-            Finding(*(_text(each.get(name, "")) for name in ("token", "source", "url", "type")))
+            Finding(
+                _text(each.get("token", "")),
+                *(_said(each.get(name, "")) for name in ("source", "url", "type")),
+            )
             for each in body
         ]
     else:
@@ -131,3 +134,8 @@ def _text(value: Any) -> str:
     if not isinstance(value, str) or "\0" in value:
         raise LeakReportRefused(detail="Keys, sources and addresses of a report are texts.")
     return value[:300]
+
+
+def _said(value: Any) -> str:
+    """What is kept and mailed of a report: the address of a find may hold the very key."""
+    return text.WHOLE_KEYS.sub("[key]", _text(value))

@@ -27,6 +27,7 @@ PATTERN: Final = re.compile(
     r"alm_(?P<rk>rk_)?(?P<mode>live|test)_(?P<public>[0-9A-Za-z]{8})_[0-9A-Za-z]{33}", re.ASCII
 )
 LOOKS_LIKE_KEY: Final = re.compile(r"alm_(?:rk_)?(?:live|test)_[0-9A-Za-z]{8}")
+WHOLE_KEYS: Final = re.compile(LOOKS_LIKE_KEY.pattern + r"\w*")
 
 
 @dataclass(frozen=True, slots=True)

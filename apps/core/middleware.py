@@ -20,6 +20,7 @@ from apps.core.request_context import Actor, RequestContext
 log = structlog.get_logger("almanac.access")
 Next = Callable[[HttpRequest], HttpResponseBase]
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{8,80}")
+_API_KEY = re.compile(r"alm_(?:rk_)?(?:live|test)_\w{8,}")  # what is kept of a request must not hold one
 _SILENT = ("/livez", "/readyz", "/static/")
 
 
@@ -33,12 +34,13 @@ class RequestContextMiddleware:
         """Answer with ``X-Request-ID`` set."""
         began = time.perf_counter()
         given = request.headers.get("X-Request-ID", "")
-        request_id = given if _REQUEST_ID.fullmatch(given) else request_context.new_request_id()
+        well_formed = _REQUEST_ID.fullmatch(given) and not _API_KEY.search(given)
+        request_id = given if well_formed else request_context.new_request_id()
         context = RequestContext(
             request_id=request_id,
             actor=Actor("anonymous", "", "anonymous"),
             ip=request.META.get("REMOTE_ADDR") or None,
-            user_agent=request.headers.get("User-Agent", "")[:300],
+            user_agent=_API_KEY.sub("[key]", request.headers.get("User-Agent", "")[:300]),
         )
         structlog.contextvars.clear_contextvars()
         with request_context.bind(context), structlog.contextvars.bound_contextvars(request_id=request_id):
