@@ -354,6 +354,12 @@ class PasswordWrong(AppError):
     field: ClassVar[str] = "password"
 
 
+class OldPasswordWrong(PasswordWrong):
+    """The same, of a form that asks for an old and a new one."""
+
+    field = "old"
+
+
 class AddressNotTyped(AppError):
     """What cannot be undone is confirmed by typing the address."""
 

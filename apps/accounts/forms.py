@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from django import forms
 
-from apps.accounts.permissions import ROLE_WORDS, Role
+from apps.accounts.permissions import Role
 
 
 class SignUpForm(forms.Form):
@@ -84,10 +84,9 @@ class InviteForm(forms.Form):
 
     def __init__(self, *args: object, roles: Iterable[Role], **kwargs: object) -> None:
         super().__init__(*args, **kwargs)  # type: ignore[arg-type]
+        allowed = set(roles)
         self.fields["role"].widget.choices = [
-            (role.value, f"{role.value.capitalize()}: {ROLE_WORDS[role][:1].lower()}{ROLE_WORDS[role][1:]}")
-            for role in Role
-            if role in set(roles)
+            (role.value, role.value.capitalize()) for role in Role if role in allowed
         ]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
+import time
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -325,3 +326,13 @@ class TestCompanies:
         assert User.objects.get(id=alice.id).name == "Alice Archer"
         answer = here.submit(f"{BARE}/account/name/", {"name": "x" * 121})
         assert (answer.status_code, "x" * 121 in answer.content.decode()) == (422, True)
+
+
+@pytest.mark.django_db
+def test_the_answer_takes_as_long_for_an_unknown_address(alice: User) -> None:
+    took = []
+    for email in (alice.email, "nobody@acme.example"):
+        began = time.monotonic()
+        passwords.ask_for_reset(email=email)
+        took.append(time.monotonic() - began)
+    assert min(took) >= passwords.ANSWER_SECONDS

@@ -311,7 +311,7 @@ class TestThePage:
         seen = dict(Membership.objects.filter(user=bob).values_list("tenant_id", "seen_at"))
         assert (seen[acme.id], seen[globex.id] is not None) == (None, True)
         browser.log_in(alice.email, PASSWORD)
-        assert "Not yet" in browser.visit(f"{ACME}/members/").content.decode()
+        assert "not seen yet" in browser.visit(f"{ACME}/members/").content.decode()
 
 
 def _id(user: User) -> str:

@@ -132,7 +132,7 @@ class TestDeleting:
             text = page.content.decode()
             assert page.status_code == 403
             assert f"will be deleted on {tenant.erase_after:%-d %B %Y}" in text
-            assert "Undo: keep Acme" in text
+            assert "Undo and keep the company" in text
         owner.submit(f"{ACME}/settings/keep/", {})
         assert owner.trail[-1] == f"{ACME}/"
         assert tenants.get_tenant(tenant_id=acme.id).state == "active"

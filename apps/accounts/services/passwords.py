@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import uuid
 from datetime import timedelta
 from typing import Final
@@ -19,6 +20,7 @@ from apps.core import request_context, throttle
 from apps.events import services as events
 
 RESET_SECONDS: Final = 3600
+ANSWER_SECONDS: Final = 0.15  # more than a known address costs
 ASKED_OF_ACCOUNT: Final = throttle.Limit("reset-account", 3, 3600)
 ASKED_OF_NETWORK: Final = throttle.Limit("reset-network", 20, 3600)
 OPENED_OF_NETWORK: Final = throttle.Limit("reset-opened", 60, 3600)
@@ -41,7 +43,10 @@ def change_password(*, request: HttpRequest, user: User, old: str, new: str) -> 
 
     Raises ``PasswordWrong``, ``PasswordRefused`` and ``TooManyAttempts``.
     """
-    sessions.confirm_password(user=user, password=old)
+    try:
+        sessions.confirm_password(user=user, password=old)
+    except errors.PasswordWrong:
+        raise errors.OldPasswordWrong from None
     _check_new(new, user.email)
     with transaction.atomic():
         _set(user, new)
@@ -49,21 +54,19 @@ def change_password(*, request: HttpRequest, user: User, old: str, new: str) -> 
 
 
 def ask_for_reset(*, email: str) -> None:
-    """Send a link for a new password, if there is such an account; the caller hears nothing of that.
+    """Send a link for a new password, if there is such an account; the caller learns nothing of that, not even by
+    how long the answer takes.
 
     Raises ``TooManyAttempts`` (per address and per network), whoever is asked for.
     """
     email = email.strip().lower()[:254]
     sessions.count(ASKED_OF_NETWORK, "requests for a new password", _network())
     sessions.count(ASKED_OF_ACCOUNT, "requests for a new password", email)
+    began = time.monotonic()
     user = queries.find_user(email=email)
-    if user is None or not user.is_active:
-        return
-    with transaction.atomic(), request_context.act_as(sessions.actor_of(user)):
-        now = timezone.now()
-        reset = PasswordReset.objects.create(user=user, expires_at=now + timedelta(seconds=RESET_SECONDS))
-        _record(ASKED, user)
-        events.emit(type=ASKED, data={"to": [user.email], "reset_id": str(reset.id), "name": user.name})
+    if user is not None and user.is_active:
+        _send_link(user)
+    time.sleep(max(0.0, ANSWER_SECONDS - (time.monotonic() - began)))
 
 
 def reset_token_of(*, reset_id: uuid.UUID) -> str:
@@ -92,6 +95,14 @@ def reset_password(*, token: str, new: str) -> User:
         sessions.end_all_sessions(user=user)
     throttle.forget(ASKED_OF_ACCOUNT, user.email)
     return user
+
+
+def _send_link(user: User) -> None:
+    with transaction.atomic(), request_context.act_as(sessions.actor_of(user)):
+        until = timezone.now() + timedelta(seconds=RESET_SECONDS)
+        reset = PasswordReset.objects.create(user=user, expires_at=until)
+        _record(ASKED, user)
+        events.emit(type=ASKED, data={"to": [user.email], "reset_id": str(reset.id), "name": user.name})
 
 
 def _set(user: User, password: str, by: str = "password") -> None:

@@ -114,7 +114,7 @@ def _page(request: TenantRequest, status: int = 0, **bound: Form) -> HttpRespons
         "heirs": heirs,
         "may_leave": _other_owners(request),
         "tenant": tenant,
-        "suffix": f".{settings.BASE_DOMAIN}",
+        "host_suffix": f".{settings.BASE_DOMAIN}",
         "grace_days": GRACE_DAYS,
         **bound,
     }
