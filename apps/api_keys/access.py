@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 import uuid
-from typing import Final
+from typing import Any, Final
 
 from django.db import connection
 from django.utils import timezone
@@ -61,12 +61,9 @@ def spend(principal: Principal) -> Allowance | None:
     allowance = throttle.take(limit, str(principal.counter_id))
     if allowance.wait_seconds > 0:
         wait = whole_seconds(allowance.wait_seconds)
+        told: dict[str, Any] = {"violated-policies": [POLICY], "allowance": allowance}
         raise errors.KeyRateLimited(
-            requests_per_minute=limit.count,
-            wait=wait,
-            retry_after_seconds=wait,
-            allowance=allowance,
-            **{"violated-policies": [POLICY]},
+            requests_per_minute=limit.count, wait=wait, retry_after_seconds=wait, **told
         )
     return allowance
 

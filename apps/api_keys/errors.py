@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from apps.core.errors import AppError, Kind, RateLimited
 
 
@@ -146,7 +148,11 @@ class KeyNotMade(AppError):
     kind = Kind.UNPROCESSABLE
     code = "api_key_not_made"
     title = "The key cannot be made"
-    field = "name"
+    field: str = "name"
+
+    def __init__(self, *, field: str = "", **fields: Any) -> None:
+        super().__init__(**fields)
+        self.field = field or self.field
 
 
 class KeyNameRefused(KeyNotMade):
@@ -197,10 +203,6 @@ class BeyondCeiling(KeyNotMade):
     code = "api_key_beyond_ceiling"
     template = "{what}"
 
-    def __init__(self, *, field: str, **fields: object) -> None:
-        super().__init__(**fields)
-        self.field = field  # type: ignore[misc]
-
 
 class NetworkRefused(KeyNotMade):
     """Entries that are no networks."""
@@ -223,10 +225,6 @@ class AllowanceRefused(KeyNotMade):
 
     code = "api_key_allowance"
     template = "Give a whole number from 1 to {limit}, or nothing for no limit of the key's own."
-
-    def __init__(self, *, field: str, **fields: object) -> None:
-        super().__init__(**fields)
-        self.field = field  # type: ignore[misc]
 
 
 class OverlapRefused(KeyNotMade):

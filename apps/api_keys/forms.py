@@ -82,7 +82,7 @@ class KeyForm(SettingsForm):
         assert isinstance(field, forms.MultipleChoiceField)
         field.choices = [(name, f"{name}: {words}") for name, words in SCOPES.items() if name in allowed]
         field.initial = [name for name in SUGGESTED if name in allowed]
-        if not allowed >= set(STANDARD):
+        if not set(STANDARD) <= set(allowed):
             self.fields["access"].initial = "restricted"
 
     @property

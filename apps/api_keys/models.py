@@ -55,7 +55,6 @@ class ApiKey(models.Model):
     expiry_notice = models.PositiveSmallIntegerField(null=True)
 
     objects: ClassVar[models.Manager[ApiKey]]
-    orphaned: bool = False  # queries annotate it: personal, and the membership is gone
 
     class Meta:
         ordering = ("-created_at", "-id")
@@ -93,7 +92,7 @@ class ApiKey(models.Model):
         now = timezone.now()
         if self.revoked_at is not None:
             return "revoked"
-        if self.orphaned:
+        if getattr(self, "orphaned", False):  # the queries annotate it: personal, and the membership is gone
             return "owner_gone"
         if self.expires_at is not None and self.expires_at <= now:
             return "expired"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -131,7 +131,7 @@ def rotate(*, key_id: uuid.UUID, ceiling: Ceiling, overlap: timedelta = OVERLAP)
             origin_id=old.counter_id,
         )
         _move(old, rotated_at=now, rotating_until=now + overlap, replaced_by=row.id)
-        told = {"replaced_by": public_id("key", row.id), "rotating_until": old.rotating_until.isoformat()}
+        told = {"replaced_by": public_id("key", row.id), "rotating_until": (now + overlap).isoformat()}
         _record("api_key.rotated", old, {**_shown(old), **told})
         notices.tell_rotated(old, row)
     _take_effect()
@@ -191,7 +191,7 @@ def _clean(wishes: Wishes) -> Wishes:
 
 
 def _clean_changes(changes: dict[str, Any]) -> dict[str, Any]:
-    cleaners = {
+    cleaners: dict[str, Callable[[Any], Any]] = {
         "name": _clean_name,
         "networks": networks.parse,
         "requests_per_minute": lambda value: _clean_number("requests_per_minute", value, MOST_REQUESTS),
@@ -210,7 +210,7 @@ def _check(wishes: Wishes, ceiling: Ceiling) -> None:
 
 
 def _check_changes(wanted: dict[str, Any], ceiling: Ceiling) -> None:
-    checks = {
+    checks: dict[str, Callable[[Any], None]] = {
         "networks": ceiling.check_networks,
         "requests_per_minute": ceiling.check_rate,
         "points_per_month": ceiling.check_budget,

@@ -17,10 +17,10 @@ from apps.forecasts.serving.contracts import ForecastQuery, SeriesForecast
 from apps.registry import queries as registry
 from apps.registry.models import ModelVersion
 from apps.usage import services as usage
-from apps.usage.kinds import FORECAST_POINTS as KIND
-from apps.usage.kinds import Mode
+from apps.usage.kinds import FORECAST_POINTS, Mode
 from apps.usage.services import KeyBudget
 
+KIND = FORECAST_POINTS
 MAX_POINTS = 100_000
 
 

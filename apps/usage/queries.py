@@ -16,11 +16,13 @@ from apps.api_keys import queries as api_keys
 from apps.core import scope
 from apps.core.errors import NotFound
 from apps.core.ids import public_id
-from apps.usage.kinds import FORECAST_POINTS, TEST_FORECAST_POINTS, Mode, kind_in
+from apps.usage import kinds
+from apps.usage.kinds import TEST_FORECAST_POINTS, Mode, kind_in
 from apps.usage.models import UsageCounter, UsageEvent, UsageKeyCounter
 from apps.usage.periods import end_of, period_of
 from tenants import queries as tenants
 
+FORECAST_POINTS: Final = kinds.FORECAST_POINTS
 WARNING_SHARE: Final = 0.8
 QuotaState = Literal["ok", "warning", "hard_exceeded"]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any
 
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
@@ -17,7 +17,7 @@ from apps.api_keys.leaks import Finding
 class LeakedKeys(APIView):
     """Each whole key of ours is revoked at once; of everything else nothing is told but that it is not ours."""
 
-    authentication_classes: ClassVar = []
+    authentication_classes: list[Any] = []
     permission_classes = [AllowAny]
 
     def post(self, request: Request) -> Response:
