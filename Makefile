@@ -1,7 +1,7 @@
 # Almanac. `make` alone lists what there is to do.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help up down reset backup restore logs test drill-kill drill-audit check lock install install-dev python
+.PHONY: help up down reset backup restore logs test drill-isolation drill-kill drill-audit check lock install install-dev python
 
 PYTHON ?= $(firstword $(foreach name,python3.11 python3.12 python3.13 python3,$(shell command -v $(name) 2>/dev/null)))
 RUN := .venv/bin/python
