@@ -15,6 +15,7 @@ from django.utils import timezone
 
 from apps.audit import services as audit
 from apps.core.scope import SystemRole
+from apps.events import services as events
 from tenants import schemas
 from tenants.context import system_scope
 from tenants.errors import WrongState
@@ -170,9 +171,9 @@ def _as_checks(left: dict[str, list[str]]) -> list[dict[str, Any]]:
 
 
 def _certify(tenant: Tenant, erasure: TenantErasure, left: dict[str, list[str]]) -> TenantErasure:
-    """The certificate, the audit row and the tenant's last state, in one transaction."""
+    """The certificate, the audit row, the last mail and the tenant's last state, in one transaction."""
+    now = timezone.now()
     with system_scope(SystemRole.OPERATOR), transaction.atomic():
-        now = timezone.now()
         TenantErasure.objects.filter(id=erasure.id).update(finished_at=now, checks=_as_checks(left))
         Tenant.objects.filter(id=tenant.id).update(
             state=TenantState.GONE,
@@ -183,13 +184,27 @@ def _certify(tenant: Tenant, erasure: TenantErasure, left: dict[str, list[str]])
             deletion_notify=[],
             schema_version="",
         )
-        audit.record(
-            action="tenant.erased",
-            target_type="tenant",
-            target_id=str(tenant.id),
-            changes={"certificate": str(erasure.id), "removed": erasure.removed, "kept": erasure.kept},
-            tenant_id=tenant.id,
-        )
+        _tell(tenant, erasure, f"{now:%-d %B %Y}")
     erasure.refresh_from_db(using=OWNER)
     log.info("tenant_erased", slug=erasure.slug, attempts=erasure.attempts)
     return erasure
+
+
+def _tell(tenant: Tenant, erasure: TenantErasure, erased_on: str) -> None:
+    audit.record(
+        action="tenant.erased",
+        target_type="tenant",
+        target_id=str(tenant.id),
+        changes={"certificate": str(erasure.id), "removed": erasure.removed, "kept": erasure.kept},
+        tenant_id=tenant.id,
+    )
+    events.emit(  # no tenant's row any more: it would be a trace
+        type="tenant.erased",
+        data={
+            "to": tenant.deletion_notify,
+            "name": tenant.name,
+            "slug": erasure.slug,
+            "certificate": str(erasure.id),
+            "erased_on": erased_on,
+        },
+    )

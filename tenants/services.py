@@ -13,6 +13,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from apps.audit import services as audit
+from apps.events import services as events
 from tenants import queries
 from tenants.errors import (
     ErasureStarted,
@@ -121,6 +122,7 @@ def request_deletion(
             "tenant.deletion_requested",
             {"before": before, "after": "deleting", "reason": reason, "grace_days": grace_days},
         )
+        _tell(tenant, "tenant.deletion_requested", list(notify), grace_days=grace_days)
     return tenant
 
 
@@ -144,8 +146,10 @@ def cancel_deletion(*, tenant_id: uuid.UUID, reason: str = "") -> Tenant:
             "deletion_reason": "",
             "deletion_notify": [],
         }
+        notify = tenant.deletion_notify
         _change(tenant, TenantState.DELETING, fields, "cancelling the deletion", "deleting")
         _record(tenant, "tenant.deletion_cancelled", {"before": "deleting", "after": back, "reason": reason})
+        _tell(tenant, "tenant.deletion_cancelled", notify)
     return tenant
 
 
@@ -218,6 +222,15 @@ def _record(tenant: Tenant, action: str, changes: dict[str, Any]) -> None:
         changes=changes,
         tenant_id=tenant.id,
     )
+
+
+def _tell(tenant: Tenant, event: str, to: list[str], **more: Any) -> None:
+    """Note the event, with what a mail to the owners says."""
+    if tenant.erase_after is not None:
+        more["erase_on"] = f"{tenant.erase_after:%-d %B %Y}"
+        more["erase_at"] = f"{tenant.erase_after:%H:%M}"
+    data = {"to": to, "name": tenant.name, "slug": tenant.slug, "reason": tenant.deletion_reason, **more}
+    events.emit(type=event, data=data, tenant_id=tenant.id)
 
 
 def _move_address(tenant: Tenant, slug: str) -> None:

@@ -5,12 +5,10 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
-from django.contrib import admin, messages
-from django.db.models import Model, QuerySet, Sum
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect
-from django.template.response import TemplateResponse
-from django.urls import URLPattern, path, reverse
+from django.contrib import admin
+from django.db.models import Model, Sum
+from django.http import HttpRequest
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -18,16 +16,15 @@ from django.utils.safestring import SafeString
 from apps.accounts.models import Membership, User
 from apps.api_keys.models import ApiKey
 from apps.audit.models import AuditEvent
-from apps.console.forms import ReasonForm
 from apps.console.site import site
-from apps.core.errors import AppError
+from apps.console.tenant_steps import TenantSteps, lines
 from apps.events.models import Event
 from apps.jobs.models import Job
 from apps.usage.kinds import FORECAST_POINTS
 from apps.usage.models import UsageEvent
 from apps.usage.periods import period_of
-from tenants import services as tenants
-from tenants.models import Domain, Tenant, TenantLimits
+from tenants.lifecycle import KEPT_TABLES
+from tenants.models import Domain, Tenant, TenantErasure, TenantLimits
 
 
 class ReadOnly(admin.ModelAdmin):  # type: ignore[type-arg]
@@ -89,10 +86,10 @@ class LimitsInline(ReadOnlyInline):
 
 
 @admin.register(Tenant, site=site)
-class TenantAdmin(ReadOnly):
-    """Find a tenant, see how it does, suspend it and bring it back."""
+class TenantAdmin(TenantSteps, ReadOnly):
+    """Find a tenant, see how it does, and take it through its life: suspend, bring back, rename, delete, keep."""
 
-    list_display = ("slug", "name", "state", "plan", "points_this_month", "created_at")
+    list_display = ("slug", "name", "state", "plan", "points_this_month", "erase_after", "created_at")
     list_filter = ("state",)
     search_fields = ("slug", "name", "schema_name")
     ordering = ("slug",)
@@ -105,19 +102,21 @@ class TenantAdmin(ReadOnly):
         "schema_name",
         "created_at",
         "activated_at",
+        "delete_requested_at",
+        "deletion_reason",
+        "erase_after",
+        "erasure_started_at",
+        "schema_version",
         "elsewhere",
     )
     readonly_fields = fields
     change_form_template = "console/tenant.html"
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Tenant]:
-        """Claimed tenants; the warm pool's have no name yet."""
-        return super().get_queryset(request).filter(slug__isnull=False).select_related("limits")
-
     @admin.display(description="Plan")
     def plan(self, tenant: Tenant) -> str:
-        """The plan's code."""
-        return str(tenant.limits.plan)
+        """The plan's code; one that is being erased has none any more."""
+        limits = getattr(tenant, "limits", None)
+        return limits.plan if limits else "–"
 
     @admin.display(description="Points this month")
     def points_this_month(self, tenant: Tenant) -> str:
@@ -128,7 +127,8 @@ class TenantAdmin(ReadOnly):
             ).aggregate(all=Sum("quantity"))["all"]
             or 0
         )
-        return f"{used:,} of {tenant.limits.forecast_points_per_month:,}"
+        limits = getattr(tenant, "limits", None)
+        return f"{used:,} of {limits.forecast_points_per_month:,}" if limits else f"{used:,}"
 
     @admin.display(description="Look at")
     def elsewhere(self, tenant: Tenant) -> SafeString:
@@ -140,49 +140,37 @@ class TenantAdmin(ReadOnly):
               for part in (reverse(f"console:{name}_changelist"), tenant.id)),
         )  # fmt: skip
 
-    def get_urls(self) -> list[URLPattern]:
-        """Two steps of the life cycle beside Django's own pages."""
-        own = [
-            path(
-                "<uuid:tenant_id>/suspend/", self.admin_site.admin_view(self.suspend), name="tenant_suspend"
-            ),
-            path(
-                "<uuid:tenant_id>/reactivate/",
-                self.admin_site.admin_view(self.reactivate),
-                name="tenant_reactivate",
-            ),
-        ]
-        return [*own, *super().get_urls()]
 
-    def suspend(self, request: HttpRequest, tenant_id: uuid.UUID) -> HttpResponse:
-        """Close the tenant's doors."""
-        return self._step(request, tenant_id, "suspend")
+@admin.register(TenantErasure, site=site)
+class TenantErasureAdmin(ReadOnly):
+    """Certificates: which tenants were erased, what was removed, and what was looked for and not found."""
 
-    def reactivate(self, request: HttpRequest, tenant_id: uuid.UUID) -> HttpResponse:
-        """Open them again."""
-        return self._step(request, tenant_id, "reactivate")
+    list_display = ("slug", "requested_at", "started_at", "finished_at", "attempts")
+    search_fields = ("slug", "schema_name", "=tenant_id")
+    fields = (
+        "slug", "tenant_id", "schema_name", "reason", "requested_at", "started_at", "finished_at", "attempts",
+        "what_was_removed", "what_was_kept", "what_was_looked_for",
+    )  # fmt: skip
+    readonly_fields = fields
 
-    def _step(self, request: HttpRequest, tenant_id: uuid.UUID, action: str) -> HttpResponse:
-        tenant = get_object_or_404(self.get_queryset(request), id=tenant_id)
-        form = ReasonForm(request.POST or None)
-        back = reverse("console:tenants_tenant_change", args=[tenant_id])
-        if request.method != "POST" or not form.is_valid():
-            context = {
-                **self.admin_site.each_context(request),
-                "tenant": tenant,
-                "action": action,
-                "form": form,
-                "back": back,
-            }
-            return TemplateResponse(
-                request, "console/step.html", {**context, "title": f"{action.capitalize()} {tenant.name}"}
-            )
-        try:
-            getattr(tenants, action)(tenant_id=tenant_id, reason=form.cleaned_data["reason"])
-            messages.success(request, f"{tenant.name}: {action} done.")
-        except AppError as error:
-            messages.error(request, error.detail)
-        return redirect(back)
+    @admin.display(description="Rows removed")
+    def what_was_removed(self, erasure: TenantErasure) -> SafeString | str:
+        """One line for each shared table; the schema and the files are gone as a whole."""
+        return lines(f"{number:,} from {table}" for table, number in erasure.removed.items())
+
+    @admin.display(description="Rows kept")
+    def what_was_kept(self, erasure: TenantErasure) -> SafeString | str:
+        """What stays, and why."""
+        return lines(
+            f"{number:,} in {table}: {KEPT_TABLES.get(table, '')}" for table, number in erasure.kept.items()
+        )
+
+    @admin.display(description="Looked for")
+    def what_was_looked_for(self, erasure: TenantErasure) -> SafeString | str:
+        """Each kind of thing, and what of it was found."""
+        return lines(
+            f"{check['name']}: {'; '.join(check['left']) or 'nothing left'}" for check in erasure.checks
+        )
 
 
 @admin.register(Job, site=site)

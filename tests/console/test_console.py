@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from django.db import models
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from apps.accounts.permissions import Role
 from apps.audit.models import AuditEvent
 from apps.console.site import site
+from apps.core.ids import new_id
 from apps.core.tenancy import TenantKey
 from apps.events import services as events
 from apps.jobs import services as jobs
 from apps.usage import services as usage
 from tenants.context import system_scope, tenant_scope
+from tenants.models import TenantErasure
 from tests import factories
 from tests.accounts.browser import BARE, Browser
 from tests.console.conftest import ADMIN
@@ -38,7 +42,7 @@ def link(name: str, *arguments: object) -> str:
 
 
 @pytest.fixture
-def busy_acme(acme: TenantKey, member: Member, program: Program) -> Iterator[TenantKey]:
+def busy_acme(acme: TenantKey, member: Member, program: Program, certificate: TenantErasure) -> TenantKey:
     """acme with a person, a key, a job, a notice, usage and audit rows."""
     member(Role.OWNER)
     program(acme)
@@ -47,6 +51,18 @@ def busy_acme(acme: TenantKey, member: Member, program: Program) -> Iterator[Ten
         events.emit(type="shop.opened", data={"to": []})
         usage.charge(kind="forecast_points", quantity=7654321, limit=None, receipt={}, request_id="one")
     return acme
+
+
+@pytest.fixture(scope="module")
+def certificate(django_db_setup: None, django_db_blocker: Any) -> Iterator[TenantErasure]:
+    """Somebody was erased; only the owner writes that."""
+    with django_db_blocker.unblock():
+        now = timezone.now()
+        erasure = TenantErasure.objects.using("owner").create(
+            tenant_id=new_id(), slug="initech", schema_name="t_initech", requested_at=now, started_at=now
+        )
+        yield erasure
+        erasure.delete(using="owner")
 
 
 def test_there_are_pages_to_test() -> None:

@@ -309,7 +309,9 @@ BARE: Final[tuple[Line, ...]] = (
 # Django's admin site, whose views take every method but POST for GET: what may be done is its models' permissions.
 CONSOLE_MODELS: Final = {
     "tenants/tenant": "tenant_row",
+    "tenants/tenanterasure": "erasure_row",
     "jobs/job": "job_row",
+    "events/event": "event_row",
     "usage/usageevent": "forecast_row",
     "audit/auditevent": "audit_row",
     "api_keys/apikey": "key_row",
@@ -322,9 +324,14 @@ CONSOLE: Final[tuple[Line, ...]] = (
     bare(ANY, "admin/login/", OPEN, 302),
     bare("GET", "admin/autocomplete/", OPERATOR, 403),
     bare("GET", "admin/jsi18n/", OPERATOR),
-    bare(ANY, "admin/tenants/tenant/<uuid:tenant_id>/suspend/", OPERATOR, of={"tenant_id": Of("tenant_row")}),
-    bare(
-        ANY, "admin/tenants/tenant/<uuid:tenant_id>/reactivate/", OPERATOR, of={"tenant_id": Of("tenant_row")}
+    *(
+        bare(
+            ANY,
+            f"admin/tenants/tenant/<uuid:tenant_id>/{step}/",
+            OPERATOR,
+            of={"tenant_id": Of("tenant_row")},
+        )
+        for step in ("suspend", "reactivate", "rename", "request-deletion", "cancel-deletion")
     ),
     *(bare(ANY, f"admin/{model}/", OPERATOR) for model in CONSOLE_MODELS),
     *(bare(ANY, f"admin/{model}/add/", OPERATOR, 403) for model in CONSOLE_MODELS),

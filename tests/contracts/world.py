@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from django.db import connections, transaction
 from django.test import override_settings
+from django.utils import timezone
 
 from apps.accounts import queries
 from apps.accounts.models import Membership, PasswordReset, User
@@ -26,11 +27,13 @@ from apps.billing import services as billing
 from apps.core.ids import new_id, public_id
 from apps.core.tenancy import TenantKey
 from apps.datasets import services as datasets
+from apps.events.models import Event
 from apps.explanations import services as explanations
 from apps.forecasts import services as forecasts
 from apps.forecasts.serving.contracts import ForecastQuery
 from apps.training import services as training
 from tenants.context import tenant_scope
+from tenants.models import TenantErasure
 from tests import factories, trained
 from tests.accounts.browser import BARE, Browser
 from tests.contracts.urls import PASSWORD
@@ -175,6 +178,16 @@ def _fill(side: Side, owner: User) -> None:
         user_row=str(owner.id),
         audit_row=str(AuditEvent.objects.latest("occurred_at").id),
         membership_row=str(Membership.objects.get(user=owner).id),
+        event_row=str(Event.objects.using("owner").latest("occurred_at").id),
+        erasure_row=str(_erase_somebody().id),
+    )
+
+
+def _erase_somebody() -> TenantErasure:
+    """The certificate of a tenant that was there before; only the owner writes it."""
+    now = timezone.now()
+    return TenantErasure.objects.using("owner").create(
+        tenant_id=new_id(), slug="initech", schema_name="t_initech", requested_at=now, started_at=now
     )
 
 

@@ -47,7 +47,7 @@ FAULTS = {
     "a shared grant": ('GRANT DELETE ON audit_auditevent TO "{db}_operator"', "has also: DELETE on audit_auditevent"),
     "a shared table too many": ("CREATE TABLE strays (tenant_id uuid)", "public has also: table strays"),
     "a trigger gone": ("DROP TRIGGER tenants_check_step ON tenants_tenant", "lacks: CREATE TRIGGER tenants_check_step"),
-    "a trigger off": ("ALTER TABLE tenants_tenant DISABLE TRIGGER tenants_check_step", "tenants_check_step() (D)"),
+    "a trigger off": ("ALTER TABLE tenants_tenant DISABLE TRIGGER tenants_check_step", "tenants_check_step (D)"),
     "public opened": ("GRANT CREATE ON SCHEMA public TO PUBLIC", "has also: CREATE on schema for everybody"),
 }  # fmt: skip
 

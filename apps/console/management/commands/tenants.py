@@ -13,14 +13,13 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from apps.accounts import naming
 from apps.accounts import queries as people
 from apps.accounts import services as accounts
-from apps.accounts.permissions import Role
 from apps.console import tenant_backups
 from apps.console.progress import Progress
 from apps.core.errors import AppError
 from apps.core.request_context import Actor, act_as
 from apps.core.scope import SystemRole
 from tenants import checks, erasing, lifecycle, migrating, provisioning, queries, reconciler, services
-from tenants.context import system_scope, tenant_scope
+from tenants.context import system_scope
 from tenants.migrating import Outcome
 from tenants.models import Tenant, TenantErasure
 
@@ -187,11 +186,7 @@ class Command(BaseCommand):
         return tenant.id
 
     def _owners(self, slug: str) -> list[str]:
-        tenant = queries.find_by_slug(slug=slug)
-        if tenant is None:
-            return []
-        with tenant_scope(tenant.key):
-            return [user.email for user, seat in people.list_members() if seat.role == Role.OWNER]
+        return list(people.list_owner_emails(tenant_id=self._id(slug)))
 
     def _confirm(self, slug: str) -> None:
         if not sys.stdin.isatty():
