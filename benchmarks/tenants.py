@@ -30,6 +30,7 @@ from running_stack import HERE, REPOSITORY
 
 FEW = 10
 COLD = 10
+NOTHING = 3
 CONNECTIONS = 4
 THREADS = 4
 DATASETS = 3
@@ -66,6 +67,7 @@ class Target:
     runs: list[load.Run] = field(default_factory=list)
     cpu: list[float] = field(default_factory=list)
     backend_mb: float = 0.0
+    backends: set[int] = field(default_factory=set)
 
     async def ask(self, seconds: float, keep: bool = True) -> None:
         """One round."""
@@ -74,8 +76,9 @@ class Target:
         if keep:
             self.runs.append(run)
             self.cpu.append((running_stack.cpu_seconds(self.web.processes()) - before) / len(run.taken))
-        memory = [private_megabytes(each) for each in self.web.site.backends(self.web.name)]
-        self.backend_mb = max([self.backend_mb, *memory])
+        backends = self.web.site.backends(self.web.name)
+        self.backends |= {each.pid for each in backends}
+        self.backend_mb = max([self.backend_mb, *(private_megabytes(each) for each in backends)])
 
     def figures(self) -> dict[str, Any]:
         """All rounds together."""
@@ -83,7 +86,8 @@ class Target:
         for run in self.runs:
             whole.add(run)
         cpu = statistics.median(self.cpu) * 1000
-        return whole.figures() | {"cpu_ms": round(cpu, 3), "largest_backend_mb": round(self.backend_mb, 1)}
+        backends = {"largest_backend_mb": round(self.backend_mb, 1), "backends_seen": len(self.backends)}
+        return whole.figures() | {"cpu_ms": round(cpu, 3)} | backends
 
     def speeds(self) -> list[float]:
         """Requests a second, by round."""
@@ -115,13 +119,17 @@ def measure(site: Site, count: int, rounds: int, seconds: float) -> dict[str, An
     figures |= make_tenants(count)
     requests = furnish()
     say("migrating nothing")
-    figures["migrate_nothing_s"] = round(site.manage("tenants", "migrate"), 2)
+    site.manage("tenants", "migrate")  # fills the pool again
+    nothing = [site.manage("tenants", "migrate") for _ in range(NOTHING)]
+    figures["migrate_nothing_s"] = round(statistics.median(wall for wall, _cpu in nothing), 2)
+    figures["migrate_nothing_cpu_s"] = round(statistics.median(cpu for _wall, cpu in nothing), 2)
     say("asking for data sets")
     figures |= asyncio.run(compare(site, requests, rounds, seconds))
     say("touching every table")
     figures |= touch_everything(site, rounds, seconds)
     say("adding a column")
-    figures["migrate_column_s"] = round(add_column(site), 2)
+    wall, cpu = add_column(site)
+    figures |= {"migrate_column_s": round(wall, 2), "migrate_column_cpu_s": round(cpu, 2)}
     return figures
 
 
@@ -276,8 +284,8 @@ def toucher(
             process.stdin.close()
 
 
-def add_column(site: Site) -> float:
-    """Seconds of `manage.py tenants migrate` by a program that has one migration more."""
+def add_column(site: Site) -> tuple[float, float]:
+    """Seconds, and seconds of CPU, of `manage.py tenants migrate` by a program that has one migration more."""
     folder = site.folder / "newer"
     migrations = folder / "newer_migrations"
     shutil.copytree(
@@ -309,11 +317,15 @@ def show(results: dict[str, Any]) -> None:
             f"{name:46} {bar['measured']:>8} {unit:5} {bar['at_most']:>6}  {'' if bar['met'] else 'MISSED'}"
         )
     print(
-        f"\n{'GET /v1/datasets':22} {'p50 ms':>8} {'p95 ms':>8} {'req/s':>8} {'CPU ms':>8} {'backend MB':>11} failed"
+        f"\nCPU of tenants migrate: {results['migrate_nothing_cpu_s']} s, {results['migrate_column_cpu_s']} s"
+    )
+    print(
+        f"\n{'GET /v1/datasets':18} {'p50 ms':>8} {'p95 ms':>8} {'req/s':>8} {'CPU ms':>8} {'backends':>9} {'MB':>6} failed"
     )
     for name, row in results["loads"].items():
         columns = f"{row['p50_ms']:8.2f} {row['p95_ms']:8.2f} {row['per_second']:8.1f} {row['cpu_ms']:8.2f}"
-        print(f"{name:22} {columns} {row['largest_backend_mb']:11.1f} {row['failed']:6}")
+        backends = f"{row['backends_seen']:9} {row['largest_backend_mb']:6.1f}"
+        print(f"{name:18} {columns} {backends} {row['failed']:6}")
     print(
         f"\nEvery table of tenants at random: {results['all_tables_per_second']} tenants/s; without recycling a backend"
         f" grew to {results['backend_all_tables_unbounded_mb']} MB; recycling took"

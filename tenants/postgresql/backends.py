@@ -18,12 +18,10 @@ from psycopg import OperationalError
 
 from apps.core.scope import Scope
 
-KB_PER_TABLE: Final = (
-    36  # of private memory, its indexes and the tenant's role included (benchmarks/tenants.py)
-)
-_HELD: Final = (
-    "_almanac_held"  # on the driver's connection, which in a pool outlives the wrapper's hold of it
-)
+# Of private memory, its indexes and the tenant's role included (benchmarks/tenants.py).
+KB_PER_TABLE: Final = 36
+# On the driver's connection, which in a pool outlives the wrapper's hold of it.
+_HELD: Final = "_almanac_held"
 _READ: Final = 8_000  # characters of a statement in which its tables are looked for
 _POLLED: Final = 100  # messages that a living, idle connection may have waiting
 _WORD: Final = re.compile(r"\w+")
