@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable
-from typing import Final
+from typing import Any, Final
 
 from django.db import connection, transaction
 from django.utils import timezone
@@ -78,10 +78,13 @@ def _seal_batch() -> int:
             return 0
         seals = _chained(waiting)
         AuditSeal.objects.bulk_create(seals)
-        cursor.execute(
-            "DELETE FROM audit_unsealed WHERE event_id = ANY(%s)", [[seal.event_id for seal in seals]]
-        )
+        _forget(cursor, seals)
         return len(seals)
+
+
+def _forget(cursor: Any, seals: list[AuditSeal]) -> None:
+    done = [seal.event_id for seal in seals]
+    cursor.execute("DELETE FROM audit_unsealed WHERE event_id = ANY(%s)", [done])
 
 
 def _chained(waiting: list[tuple[uuid.UUID, Row]]) -> list[AuditSeal]:

@@ -175,7 +175,8 @@ def _synchronise(row: StripeCustomer, *, reason: str) -> None:
         _mirror(row, subscription)
     known = {subscription.subscription_id for subscription in found}
     gone = StripeSubscription.objects.filter(tenant_id=row.tenant_id).exclude(subscription_id__in=known)
-    gone.exclude(status="canceled").update(status="canceled", updated_at=timezone.now())
+    for subscription in gone.exclude(status="canceled").select_for_update():
+        _note_gone(subscription)
     row.synced_at = timezone.now()
     row.save(update_fields=["synced_at"])
     _apply_plan(row.tenant_id, reason)
@@ -205,6 +206,19 @@ def _mirror(row: StripeCustomer, found: stripe_api.Subscription) -> None:
         target_id=found.subscription_id,
         changes={"before": _shown(before), "after": _shown(values)},
         tenant_id=row.tenant_id,
+    )
+
+
+def _note_gone(subscription: StripeSubscription) -> None:
+    """Stripe knows it no more, so it bills nothing."""
+    before, subscription.status = subscription.status, "canceled"
+    subscription.save(update_fields=["status", "updated_at"])
+    audit.record(
+        action="billing.subscription_changed",
+        target_type="subscription",
+        target_id=subscription.subscription_id,
+        changes={"before": {"status": before}, "after": {"status": "canceled"}},
+        tenant_id=subscription.tenant_id,
     )
 
 

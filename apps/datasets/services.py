@@ -132,6 +132,9 @@ def discard_stale_uploads() -> int:
         received = Upload.objects.filter(state=UploadState.RECEIVED)
         stale = list(received.filter(created_at__lt=timezone.now() - KEEP_UPLOADS)[:100])
         Upload.objects.filter(id__in=[upload.id for upload in stale]).delete()
+        if stale:
+            uploads = [upload.public_id for upload in stale]
+            audit.record(action="upload.discarded", target_type="upload", changes={"uploads": uploads})
     for path in {upload.path for upload in stale}:
         if not Upload.objects.filter(path=path).exists():
             storage.tenant_path(scope.current_tenant(), path).unlink(missing_ok=True)

@@ -58,6 +58,12 @@ def perform(*, explanation_id: uuid.UUID, progress: Progress) -> Explanation:
         progress.hold()
         explanation.method, explanation.result = found.method, _as_json(found)
         explanation.save(update_fields=["method", "result"])
+        audit.record(
+            action="explanation.succeeded",
+            target_type="explanation",
+            target_id=explanation.public_id,
+            changes={"method": found.method},
+        )
     return explanation
 
 

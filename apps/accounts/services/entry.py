@@ -25,6 +25,7 @@ from tenants.models import Tenant
 HOST_CODE_SECONDS: Final = 30
 LOG_INS_OF_ACCOUNT: Final = throttle.Limit("log-in-account", 5, 300)
 LOG_INS_OF_NETWORK: Final = throttle.Limit("log-in-network", 60, 900)
+_THROTTLED_TOLD: Final = throttle.Limit("log-in-throttled-told", 1, 300)
 LOG_IN_SESSION: Final = "log_in_session"
 SEAT: Final = "seat"
 
@@ -45,19 +46,34 @@ def log_in(*, request: HttpRequest, email: str, password: str) -> User:
     Raises ``CredentialsWrong`` or ``TooManyAttempts`` (per account and network, and per network).
     """
     email, network = email.strip().lower()[:254], throttle.network_of(request_context.current().ip)
-    sessions.count(LOG_INS_OF_NETWORK, "attempts to log in", network)
-    sessions.count(LOG_INS_OF_ACCOUNT, "attempts to log in", email, network)
+    try:
+        sessions.count(LOG_INS_OF_NETWORK, "attempts to log in", network)
+        sessions.count(LOG_INS_OF_ACCOUNT, "attempts to log in", email, network)
+    except errors.TooManyAttempts:
+        _record_refusal("user.log_in_throttled", email, network)
+        raise
     user = auth.authenticate(request, username=email, password=password)
     if user is None:
+        _record_refusal("user.log_in_failed", email, network)
         raise errors.CredentialsWrong
     throttle.forget(LOG_INS_OF_ACCOUNT, email, network)
-    sessions.open_log_in(request=request, user=user)
+    with transaction.atomic(), request_context.act_as(sessions.actor_of(user)):
+        sessions.open_log_in(request=request, user=user)
+        audit.record(action="user.logged_in", target_type="user", target_id=str(user.id))
     return user
 
 
 def log_out(*, request: HttpRequest) -> None:
     """End this session and the log-in on the bare host behind it, and with that the sessions on all tenants'
     hosts."""
+    tenant: Tenant | None = request.tenant  # type: ignore[attr-defined]
+    if request.user.is_authenticated:
+        audit.record(
+            action="user.logged_out",
+            target_type="user",
+            target_id=str(request.user.id),
+            tenant_id=tenant.id if tenant else None,
+        )
     sessions.end_session(request=request, log_in_session=request.session.get(LOG_IN_SESSION, ""))
 
 
@@ -104,6 +120,14 @@ def enter_tenant(*, request: HttpRequest, tenant: Tenant, code: str, host: str, 
         request.session[SEAT] = str(membership.id)
         audit.record(action="user.logged_in", target_type="user", target_id=str(user.id), tenant_id=tenant.id)
     return user
+
+
+def _record_refusal(action: str, email: str, network: str) -> None:
+    """Note in the instance's own log that somebody was not let in, whether or not there is such an account; of those
+    who are told to wait, one row in five minutes and network, or they could fill the log."""
+    if action == "user.log_in_throttled" and throttle.hit(_THROTTLED_TOLD, network) > 0:
+        return
+    audit.record(action=action, target_type="user", personal={"email": email}, outcome="failure")
 
 
 def _digest(text: str) -> str:
