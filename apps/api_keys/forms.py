@@ -59,29 +59,28 @@ class SettingsForm(forms.Form):
 class KeyForm(SettingsForm):
     """A new key: name, mode, scopes (those that the person's role includes), owner, end and limits."""
 
-    mode = forms.ChoiceField(choices=MODES, initial="live", required=False, widget=forms.RadioSelect)
+    mode = forms.ChoiceField(choices=MODES, initial="live", widget=forms.RadioSelect)
     access = forms.ChoiceField(
-        choices=ACCESS, initial="standard", required=False, label="What it may", widget=forms.RadioSelect
+        choices=ACCESS, initial="standard", label="What it may", widget=forms.RadioSelect
     )
     scopes = forms.MultipleChoiceField(
-        required=False, widget=forms.CheckboxSelectMultiple, help_text="Give no more than is needed."
+        widget=forms.CheckboxSelectMultiple,
+        help_text="Give no more than is needed.",
+        error_messages={"required": "Choose at least one scope, or a standard key."},
     )
     owner = forms.ChoiceField(
-        choices=OWNERS,
-        initial="organisation",
-        required=False,
-        label="Belongs to",
-        widget=forms.RadioSelect,
+        choices=OWNERS, initial="organisation", label="Belongs to", widget=forms.RadioSelect
     )
     expires = forms.ChoiceField(choices=EXPIRIES, initial="365", label="Expires")
     field_order = ("name", "mode", "access", "scopes", "expires", "owner", "networks")
 
-    def __init__(self, *args: Any, allowed: Collection[str], **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+    def __init__(self, data: Any = None, *, allowed: Collection[str], **kwargs: Any) -> None:
+        super().__init__(_completed(data) if data is not None else None, **kwargs)
         field = self.fields["scopes"]
         assert isinstance(field, forms.MultipleChoiceField)
         field.choices = [(name, f"{name}: {words}") for name, words in SCOPES.items() if name in allowed]
         field.initial = [name for name in SUGGESTED if name in allowed]
+        field.required = not self.is_bound or self.data["access"] == "restricted"
         if not set(STANDARD) <= set(allowed):
             self.fields["access"].initial = "restricted"
 
@@ -100,22 +99,13 @@ class KeyForm(SettingsForm):
         """Whether something is wrong among these."""
         return any(field.errors for field in self.further)
 
-    def clean(self) -> dict[str, Any]:
-        """Whoever chose scopes and said nothing else means them."""
-        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
-        if not cleaned.get("access"):
-            cleaned["access"] = "restricted" if cleaned.get("scopes") else "standard"
-        if cleaned["access"] == "restricted" and not cleaned.get("scopes") and "scopes" not in self.errors:
-            self.add_error("scopes", "Choose at least one scope, or a standard key.")
-        return cleaned
-
     def wishes(self) -> dict[str, Any]:
         """What ``services.create`` is asked for."""
         cleaned = self.cleaned_data
         days = cleaned["expires"]
         return {
             "name": cleaned["name"],
-            "mode": cleaned["mode"] or "live",
+            "mode": cleaned["mode"],
             "scopes": cleaned["scopes"] if cleaned["access"] == "restricted" else None,
             "networks": cleaned["networks"],
             "requests_per_minute": cleaned["requests_per_minute"],
@@ -133,6 +123,16 @@ class RotateForm(forms.Form):
     def overlap_time(self) -> timedelta:
         """As a time."""
         return timedelta(hours=int(self.cleaned_data["overlap"]))
+
+
+def _completed(data: Any) -> Any:
+    """What was sent, with what goes without saying: whoever chose scopes and said nothing else means them."""
+    access = "restricted" if data.getlist("scopes") else "standard"
+    complete = data.copy()
+    for name, usual in (("mode", "live"), ("access", access), ("owner", "organisation")):
+        if not complete.get(name):
+            complete[name] = usual
+    return complete
 
 
 def _in_days(days: int) -> datetime:
