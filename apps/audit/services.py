@@ -55,7 +55,7 @@ def record(
 
 def record_export(*, form: str, wanted: dict[str, str]) -> AuditEvent:
     """Note that the log, or what of it was ``wanted``, was taken as a file. What was searched for may name people."""
-    named = {name: wanted[name] for name in ("search", "actor") if name in wanted}
+    named: dict[str, Any] = {name: wanted[name] for name in ("search", "actor") if name in wanted}
     rest = {name: value for name, value in wanted.items() if name not in named}
     return record(action="audit.exported", changes={"format": form, **rest}, personal=named)
 

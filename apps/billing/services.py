@@ -175,8 +175,8 @@ def _synchronise(row: StripeCustomer, *, reason: str) -> None:
         _mirror(row, subscription)
     known = {subscription.subscription_id for subscription in found}
     gone = StripeSubscription.objects.filter(tenant_id=row.tenant_id).exclude(subscription_id__in=known)
-    for subscription in gone.exclude(status="canceled").select_for_update():
-        _note_gone(subscription)
+    for mirrored in gone.exclude(status="canceled").select_for_update():
+        _note_gone(mirrored)
     row.synced_at = timezone.now()
     row.save(update_fields=["synced_at"])
     _apply_plan(row.tenant_id, reason)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar
 
 from django.http import StreamingHttpResponse
 from rest_framework.renderers import BaseRenderer, JSONRenderer
@@ -14,7 +14,6 @@ from rest_framework.views import APIView
 from apps.audit import queries
 from apps.core import api
 from apps.dashboard import audit_reading, audit_views
-from apps.dashboard.audit_reading import Format
 
 
 class _FileRenderer(BaseRenderer):
@@ -48,12 +47,12 @@ class AuditView(APIView):
     """The audit log: a page of it as JSON, or all that the filter lets through as NDJSON or CSV, by ``Accept``."""
 
     required_scope: ClassVar = {"GET": "audit:read"}
-    renderer_classes: ClassVar = [JSONRenderer, NdjsonRenderer, CsvRenderer]
+    renderer_classes = [JSONRenderer, NdjsonRenderer, CsvRenderer]
 
     def get(self, request: Request) -> Response | StreamingHttpResponse:
         """Newest first. Taking a file is itself noted."""
         wanted = audit_reading.filter_of(request.query_params)
         form = request.accepted_renderer.format
         if form in audit_reading.CONTENT_TYPES:
-            return audit_views.as_file(wanted, cast("Format", form))
+            return audit_views.as_file(wanted, form)
         return api.page(request, queries.list_events(wanted), audit_reading.as_json)

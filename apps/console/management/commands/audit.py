@@ -16,6 +16,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from apps.audit import anchors, verifying
 from apps.audit.chain import INSTANCE
+from apps.audit.queries import Filter
 from apps.audit.verifying import Fault, Tally
 from apps.core.errors import AppError
 from apps.core.request_context import Actor, act_as
@@ -96,7 +97,7 @@ class Command(BaseCommand):
         if tenant is None:
             raise CommandError(f"there is no tenant {options['tenant']!r}")
         key = tenant.key
-        wanted = audit_reading.Filter()
+        wanted = Filter()
         for piece in audit_reading.export(wanted, options["format"], lambda: tenant_scope(key)):
             self.stdout.write(piece.decode(), ending="")
 
