@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 from django.urls import URLPattern, URLResolver, get_resolver
+from rest_framework.permissions import AllowAny
 
 from apps.accounts.permissions import PERMISSIONS
+from apps.api_keys.permissions import HasKey
 from apps.api_keys.scopes import SCOPES, known
-from tests.contracts.lines import KEY, PUBLIC, TENANT, Line
+from tests.contracts.lines import KEY, OPEN, PUBLIC, TENANT, Line
 from tests.contracts.urls import TABLE
 
 METHODS = ("get", "post", "put", "patch", "delete")
@@ -94,14 +96,12 @@ def test_every_page_states_the_permission_that_the_table_says() -> None:
 
 
 def test_every_endpoint_states_the_scope_that_the_table_says() -> None:
-    from apps.api_keys.permissions import HasKey
-
     views = patterns(PUBLIC)
     for line in (line for line in TABLE if line.is_api):
         view = views[line.pattern].view_class
         for method in line.methods:
-            if line.needs == KEY:
-                assert HasKey in view.permission_classes, line
+            if line.needs in (KEY, OPEN):
+                assert [HasKey if line.needs == KEY else AllowAny] == view.permission_classes, line
                 continue
             stated = view.required_scope
             scope = stated[method] if isinstance(stated, dict) else stated
