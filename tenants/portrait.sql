@@ -85,13 +85,15 @@ spelled AS (
     CASE WHEN rolcreaterole OR rolcreatedb THEN ', makes roles or databases' END)
   FROM spaces JOIN pg_roles ON rolname = nspname
 ),
-lines AS (  -- PostgreSQL spells "x IN ('a', 'b')" and chains of OR in another way once they went through a dump
-  SELECT nspname, CASE
-    WHEN line ~ '^CREATE (CONSTRAINT )?TRIGGER' THEN translate(line, '()', '')
-    WHEN position('ARRAY[' IN line) = 0 THEN line
-    ELSE regexp_replace(regexp_replace(
-      line, $$\(('[^']*'::character varying)\)::text$$, '\1', 'g'), $$\((ARRAY\[[^]]*\])\)::text\[\]$$, '\1', 'g')
-    END AS line
+-- What went through a dump, PostgreSQL spells in another way: "x IN ('a', 'b')", and chains of OR in triggers.
+respelled AS (
+  SELECT nspname, CASE WHEN position('ARRAY[' IN line) = 0 THEN line ELSE regexp_replace(regexp_replace(
+    line, $$\(('[^']*'::character varying)\)::text$$, '\1', 'g'), $$\((ARRAY\[[^]]*\])\)::text\[\]$$, '\1', 'g') END AS line
   FROM spelled
+),
+lines AS (
+  SELECT nspname, CASE WHEN line ~ '^CREATE (CONSTRAINT )?TRIGGER'
+    THEN translate(left(line, -4), '()', '') || right(line, 4) ELSE line END AS line  -- all but whether it is on
+  FROM respelled
 ),
 wanted AS (SELECT DISTINCT line FROM unnest(%(lines)s::text[]) AS line)

@@ -7,9 +7,9 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
-from django.core.management.base import CommandError
+from django.core.management.base import CommandError, OutputWrapper
 
 from apps.console.lines import Lines
 from tenants.backups import restoring, taking
@@ -33,23 +33,21 @@ def add_parsers(actions: Any) -> None:
     )
 
 
-def backup(tenant_id: uuid.UUID, options: dict[str, Any], out: TextIO) -> None:
+def backup(tenant_id: uuid.UUID, options: dict[str, Any], out: OutputWrapper) -> None:
     """``tenants backup <slug> --to <file or folder>``"""
     with _telling(out) as lines:
         taken = taking.back_up(tenant_id=tenant_id, to=options["to"], report=lines)
     rows = sum(table.rows for table in taken.manifest.tables)
-    out.write(
-        f"{taken.path}: {rows} row(s), {len(taken.manifest.files)} file(s), {taken.bytes / 1e6:.1f} MB\n"
-    )
-    out.write("Whoever reads it reads the tenant's data: keep it where only you can.\n")
+    out.write(f"{taken.path}: {rows} row(s), {len(taken.manifest.files)} file(s), {taken.bytes / 1e6:.1f} MB")
+    out.write("Whoever reads it reads the tenant's data: keep it where only you can.")
 
 
-def restore(tenant_id: uuid.UUID, options: dict[str, Any], out: TextIO) -> None:
+def restore(tenant_id: uuid.UUID, options: dict[str, Any], out: OutputWrapper) -> None:
     """``tenants restore <slug> --from <file>``"""
 
     def agree(plan: Plan) -> bool:
         lines.end()
-        out.write("\n".join(plan.lines()) + "\n")
+        out.write("\n".join(plan.lines()))
         return options["yes"] or _typed(options["slug"])
 
     with _telling(out) as lines:
@@ -62,11 +60,11 @@ def restore(tenant_id: uuid.UUID, options: dict[str, Any], out: TextIO) -> None:
         )
     if done is None:
         raise CommandError("nothing was changed")
-    out.write(f"{done.tenant} is back at {done.manifest.created_at}, after {done.seconds:.1f} s\n")
+    out.write(f"{done.tenant} is back at {done.manifest.created_at}, after {done.seconds:.1f} s")
 
 
 @contextmanager
-def _telling(out: TextIO) -> Iterator[Lines]:
+def _telling(out: OutputWrapper) -> Iterator[Lines]:
     lines = Lines(out)
     try:
         yield lines

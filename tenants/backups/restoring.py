@@ -29,6 +29,7 @@ from tenants.replay import OWNER
 Report = Callable[[str], None]
 REASON: Final = "Its data is being restored from a backup."  # also tells a later run that we closed it
 LOCK_TRIES: Final = 4
+ALONE_SECONDS: Final = 10.0
 STOP_SECONDS: Final = 60.0  # a lease lasts 30 s; a worker notices a cancelled job within 5 s
 _SPARE_BYTES: Final = 50_000_000
 
@@ -107,10 +108,16 @@ def restore(
 
 @contextlib.contextmanager
 def _alone(tenant_id: uuid.UUID) -> Iterator[None]:
-    with provisioning.advisory_lock(f"almanac.restore.{tenant_id}") as mine:
-        if not mine:
+    """Hold the tenant for this restore. The server may take a moment to notice that one before us was killed."""
+    name, end = f"almanac.restore.{tenant_id}", time.monotonic() + ALONE_SECONDS
+    while True:
+        with provisioning.advisory_lock(name) as mine:
+            if mine:
+                yield
+                return
+        if time.monotonic() > end:
             raise Refused("Another restore of this tenant is under way.")
-        yield
+        time.sleep(0.2)
 
 
 def _examine(tenant_id: uuid.UUID, reader: Reader, into_fresh: bool, report: Report) -> Plan:

@@ -80,11 +80,11 @@ class Snapshot:
                 found.update(self._select("SELECT {}, {} FROM {}", each.path, each.sha256, each.table))
         return dict(sorted(found.items()))
 
-    def rows(self, table: str, columns: list[str]) -> Iterator[memoryview | bytes]:
+    def rows(self, table: str, columns: list[str]) -> Iterator[bytes]:
         """The table's rows as COPY writes them."""
         statement = _copy("COPY {table} ({columns}) TO STDOUT", self._schema, table, columns)
         with self._connection.cursor() as cursor, cursor.copy(statement) as copy:
-            yield from copy
+            yield from map(bytes, copy)
 
     def _select(self, statement: str, *names: str) -> list[Any]:
         parts = [sql.Identifier(name) for name in names[:-1]]
@@ -110,7 +110,7 @@ def snapshot(schema: str, *, hold_files: bool = True) -> Iterator[Snapshot]:
         named = sql.SQL(", ").join(sql.Identifier(schema, name) for name in tables)
         connection.execute(sql.SQL("LOCK TABLE {} IN ACCESS SHARE MODE").format(named))
         for statement in _FORM:
-            connection.execute(statement)  # type: ignore[arg-type] # constants of ours
+            connection.execute(statement)
         yield Snapshot(connection, schema)
         connection.execute("ROLLBACK")
 
@@ -187,11 +187,11 @@ def count_rows(schema: str) -> dict[str, int]:
 
 
 def _names(connection: psycopg.Connection, query: str, *values: str) -> list[str]:
-    return [name for (name,) in connection.execute(sql.SQL(query), values).fetchall()]  # type: ignore[arg-type]
+    return [name for (name,) in connection.execute(sql.SQL(query), values).fetchall()]
 
 
 def _copy(statement: str, schema: str, table: str, columns: list[str]) -> sql.Composed:
-    return sql.SQL(statement).format(  # type: ignore[arg-type]
+    return sql.SQL(statement).format(
         table=sql.Identifier(schema, table), columns=sql.SQL(", ").join(map(sql.Identifier, columns))
     )
 

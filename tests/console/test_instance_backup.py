@@ -19,6 +19,7 @@ from typing import Any
 import psycopg
 import pytest
 from django.conf import settings
+from django.contrib.auth.hashers import make_password
 from django.core.management import CommandError, call_command
 
 from apps.accounts.models import User
@@ -44,13 +45,14 @@ ASK = """
 import json, sys, django
 django.setup()
 from apps.accounts.models import User
+from apps.api_keys import access
 from apps.api_keys import services as api_keys
 from apps.forecasts import services as forecasts
 from apps.forecasts.serving.contracts import ForecastQuery
 from apps.registry import queries as registry
 from tenants import queries
 from tenants.context import tenant_scope
-principal = api_keys.authenticate(given=sys.argv[1])
+principal = access.authenticate(given=sys.argv[1])
 user = User.objects.get(email="alice@acme.example")
 with tenant_scope(queries.find_by_slug(slug="acme").key):
     version = registry.get_champion(name="sales")
@@ -71,9 +73,8 @@ def acme(committed: None, mlflow: None) -> Iterator[TenantKey]:
     key = factories.tenant("acme").key
     with tenant_scope(key):
         trained.model("sales", trained.result("auto_ets"))
-    alice = User(email="alice@acme.example")
-    alice.set_password("correct-horse")
-    alice.save(using="owner")
+    password = make_password("correct-horse", hasher="argon2")
+    User.objects.using("owner").create(email="alice@acme.example", password=password)
     var = Path(settings.VAR)
     _write(var / "secrets", SECRETS)
     _write(
@@ -133,7 +134,7 @@ def elsewhere(database: str = settings.DATABASE) -> Iterator[Elsewhere]:
             variables = {
                 "DJANGO_SETTINGS_MODULE": "config.settings.dev",
                 "ALMANAC_VAR": str(root / "var"),
-                "ALMANAC_SECRET_KEY": SECRETS["secret_key"],
+                "ALMANAC_SECRET_KEY": settings.SECRET_KEY,
                 "ALMANAC_API_KEY_PEPPERS": SECRETS["api_key_peppers"],
                 "ALMANAC_APP_DSN": dsns.app,
                 "ALMANAC_OWNER_DSN": dsns.owner,

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import resource
 import shutil
 import signal
+import subprocess
+import sys
 import threading
 import time
 import uuid
@@ -23,6 +26,7 @@ from django.db import DatabaseError, connection, connections, transaction
 from django.test import override_settings
 
 from apps.accounts.models import Membership, User
+from apps.api_keys import access
 from apps.api_keys import services as api_keys
 from apps.audit.models import AuditEvent
 from apps.core import redis, storage
@@ -39,7 +43,7 @@ from apps.registry import mlflow_store
 from apps.registry import queries as registry
 from apps.registry import services as publishing
 from apps.registry.models import Model, ModelVersion
-from tenants import provisioning, queries, replay, services
+from tenants import provisioning, queries, replay, schemas, services
 from tenants.backups import contents, restoring, tables, taking
 from tenants.backups.errors import BackupError, Damaged, Refused
 from tenants.backups.restoring import Plan
@@ -200,7 +204,7 @@ def test_a_revoked_key_and_a_removed_member_do_not_return(acme: TenantKey, tmp_p
     restore(acme, source)
     assert not Membership.objects.using("owner").filter(tenant_id=acme.id, user=bob).exists()
     with pytest.raises(Exception, match="revoked"):
-        api_keys.authenticate(given=text)
+        access.authenticate(given=text)
     with zipfile.ZipFile(source) as zipped:
         content = b"".join(zipped.read(name) for name in zipped.namelist())
     assert text.encode() not in content
@@ -284,6 +288,40 @@ def test_a_restore_that_was_killed_is_finished_by_the_next_one(
     assert state_of(acme) == (TenantState.ACTIVE, "")
 
 
+KILLED = """
+import os, signal, sys, django
+django.setup()
+from pathlib import Path
+from tenants.backups import files, restoring, tables
+module, name = {"tables": tables, "restoring": restoring, "files": files}[sys.argv[3]], sys.argv[4]
+setattr(module, name, lambda *arguments, **options: os.kill(os.getpid(), signal.SIGKILL))
+from tenants import queries
+tenant = queries.find_by_slug(slug="acme")
+restoring.restore(tenant_id=tenant.id, source=Path(sys.argv[1]), agree=lambda plan: True)
+"""
+
+
+@pytest.mark.stack
+@pytest.mark.parametrize(
+    "where", ["files.place", "tables._load", "tables._set_sequences", "restoring._record"]
+)
+def test_kill_9_leaves_the_old_or_the_new_state_and_the_next_run_ends_it(
+    acme: TenantKey, tmp_path: Path, where: str
+) -> None:
+    source, then = back_up(acme, tmp_path), everything.of_schema(acme)
+    wreck(acme)
+    now = everything.of_schema(acme)
+    command = [sys.executable, "-c", KILLED, str(source), "acme", *where.split(".")]
+    environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "config.settings.test"}
+    killed = subprocess.run(command, env=environment, capture_output=True, check=False, timeout=120)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr.decode()
+    assert everything.of_schema(acme) == (then if where == "restoring._record" else now)
+    assert state_of(acme) == (TenantState.SUSPENDED, restoring.REASON)
+    restore(acme, source)
+    assert everything.of_schema(acme) == then
+    assert state_of(acme)[0] == TenantState.ACTIVE
+
+
 @pytest.mark.parametrize("killed", ["_place_files", "_fill", "_set_sequences", "_restore_mirrors"])
 def test_a_failure_anywhere_leaves_the_old_or_the_new_state_and_an_open_tenant(
     acme: TenantKey, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, killed: str
@@ -351,6 +389,17 @@ def test_tables_that_are_in_use_are_waited_for_only_so_long(
             restore(acme, source)
     assert state_of(acme)[0] == TenantState.ACTIVE
     assert restore(acme, source)
+
+
+def test_two_restores_of_one_tenant_do_not_meet(
+    acme: TenantKey, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = back_up(acme, tmp_path)
+    monkeypatch.setattr(restoring, "ALONE_SECONDS", 0.0)
+    with psycopg.connect(tables.owner_dsn()) as other:
+        other.execute("SELECT pg_advisory_lock(hashtext(%s))", [f"almanac.restore.{acme.id}"])
+        with pytest.raises(Refused, match="Another restore of this tenant is under way"):
+            restore(acme, source)
 
 
 def test_jobs_end_before_the_tables_are_replaced_and_stay_as_they_are(
@@ -421,6 +470,7 @@ def test_another_tenants_backup_is_refused_unless_the_tenant_is_fresh(
     with tenant_scope(fresh):
         version = registry.get_version(version_id=registry.get_champion(name="sales").id)
     assert version.mlflow_name == f"{fresh.schema}.sales"
+    schemas.drop(fresh.schema)
 
 
 def test_every_changed_byte_is_found_or_harmless(acme: TenantKey, tmp_path: Path) -> None:

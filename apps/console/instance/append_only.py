@@ -29,7 +29,7 @@ def held_still(url: str) -> Iterator[None]:
     """
     client = redis.Redis.from_url(url, socket_timeout=5, decode_responses=True)
     try:
-        before = client.config_get(_SETTING)[_SETTING]
+        before = str(client.config_get(_SETTING)[_SETTING])
     except redis.ConnectionError:
         yield
         return

@@ -75,4 +75,4 @@ def _count(connection: psycopg.Connection, table: str) -> int:
 
 
 def _names(connection: psycopg.Connection, query: str) -> list[str]:
-    return [name for (name,) in connection.execute(query).fetchall()]  # type: ignore[arg-type]
+    return [name for (name,) in connection.execute(query).fetchall()]

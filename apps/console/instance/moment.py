@@ -84,4 +84,4 @@ def references(moment: Moment) -> Iterator[Reference]:
 
 
 def _values(connection: psycopg.Connection, query: str) -> list[Any]:
-    return [value for (value,) in connection.execute(query).fetchall()]  # type: ignore[arg-type]
+    return [value for (value,) in connection.execute(query).fetchall()]

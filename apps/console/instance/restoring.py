@@ -142,9 +142,8 @@ def _files(source: Path, made: Manifest, report: Report) -> None:
             path.unlink()
         manifest.copy_all(source, made.below(name), root, name, report)
         _own_like(root, Path(settings.VAR))
-    if anchors := getattr(settings, "ANCHOR_DIR", None):
-        kept = [file for file in made.below(taking.ANCHORS) if not _there(Path(anchors), file.path)]
-        manifest.copy_all(source, kept, Path(anchors), taking.ANCHORS, report)
+    missing = [file for file in made.below(taking.ANCHORS) if not _there(settings.ANCHOR_DIR, file.path)]
+    manifest.copy_all(source, missing, settings.ANCHOR_DIR, taking.ANCHORS, report)
 
 
 def _there(root: Path, path: str) -> bool:
@@ -174,11 +173,14 @@ def _bring_up_to_date(report: Report) -> list[str]:
 def _warnings(made: Manifest) -> list[str]:
     here = taking.effective_secrets()
     different = [
-        name for name, value in made.fingerprints.items() if manifest.fingerprint(name, here[name]) != value
+        name
+        for name, value in made.fingerprints.items()
+        if manifest.fingerprint(name, here.get(name, "")) != value
     ]
     meaning = {
         "secret_key": "everybody must log in anew",
         "api_key_peppers": "no API key of the backup works",
+        "audit_signing_key": "its anchors cannot be verified",
     }
     lines = [f"The secret {name} is not that of the backup: {meaning.get(name, '')}." for name in different]
     return [*lines, *made.notes]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import os
 import shutil
@@ -137,7 +138,9 @@ def _head(now: Moment, with_secrets: bool) -> Manifest:
 def effective_secrets() -> dict[str, str]:
     """The secrets without which the data is of little use, as this process has them, by the names of their files."""
     peppers = ",".join(f"{version}:{value.hex()}" for version, value in settings.API_KEY_PEPPERS.items())
-    return {"secret_key": settings.SECRET_KEY, "api_key_peppers": peppers}
+    signing = base64.b64encode(settings.AUDIT_SIGNING_KEY).decode()
+    found = {"secret_key": settings.SECRET_KEY, "api_key_peppers": peppers, "audit_signing_key": signing}
+    return {name: value for name, value in found.items() if value}
 
 
 def _dump_mlflow(folder: Path, jobs: int, report: Report) -> list[str]:
@@ -187,16 +190,9 @@ def _rest(folder: Path, with_secrets: bool, notes: list[str], report: Report) ->
     account = settings.VAR / "stripe" / "account.sqlite3"
     if account.exists():
         yield _sqlite(account, folder, f"{STRIPE}/{account.name}")
-    if anchors := anchor_folder():
-        yield from _tree(anchors, folder, ANCHORS, report)
+    yield from _tree(settings.ANCHOR_DIR, folder, ANCHORS, report)
     if with_secrets:
         yield from _secrets(folder)
-
-
-def anchor_folder() -> Path | None:
-    """Where the audit log's anchors are kept, if that is a folder that has any."""
-    given = getattr(settings, "ANCHOR_DIR", None)
-    return Path(given) if given and Path(given).is_dir() else None
 
 
 def _tree(root: Path, folder: Path, name: str, report: Report) -> Iterator[File]:

@@ -31,7 +31,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Exit code 1 with one line that says why."""
-        lines = Lines(self.stdout)  # type: ignore[arg-type]
+        lines = Lines(self.stdout)
         try:
             with act_as(Actor("operator", "", "manage.py backup")):
                 taken = taking.back_up(
