@@ -9,7 +9,7 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from io import StringIO
@@ -245,39 +245,38 @@ def test_other_secrets_than_those_of_the_backup_are_told(
     ]
 
 
-@pytest.mark.parametrize(
-    ("spoil", "says"),
-    [
-        (lambda folder: (folder / "manifest.json").unlink(), "There is no backup in"),
-        (lambda folder: _flip(folder / "manifest.json"), "manifest.json is damaged"),
-        (lambda folder: _flip(folder / "database" / "toc.dat"), "toc.dat is damaged"),
-        (
-            lambda folder: (folder / "secrets" / "secret_key").unlink(),
-            "secret_key cannot be read: No such file",
-        ),
-        (
-            lambda folder: _cut(next((folder / "storage").rglob("*.alm"))),
-            "is damaged: it is not what was written",
-        ),
-        (lambda folder: _change(folder, format=2), "has format 2, made by version"),
-        (lambda folder: _change(folder, kind="almanac.tenant"), "is not a backup of an instance"),
-        (lambda folder: _change(folder, migrations=["jobs.9999_later"]), "newer program .*jobs.9999_later"),
-        (lambda folder: _change(folder, server_version=990000), "comes from PostgreSQL 99"),
-        (
-            lambda folder: _change(folder, files=[{"path": "../x", "bytes": 1, "sha256": "0"}]),
-            "outside of the backup",
-        ),
-    ],
-)
-def test_a_spoilt_or_foreign_backup_is_one_line_and_changes_nothing(
-    acme: TenantKey, tmp_path: Path, spoil: Any, says: str
-) -> None:
-    folder = taking.back_up(to=tmp_path).folder
+SPOILT: list[tuple[Callable[[Path], Any], str]] = [
+    (lambda folder: (folder / "manifest.json").unlink(), "There is no backup in"),
+    (lambda folder: _flip(folder / "manifest.json"), "manifest.json is damaged"),
+    (lambda folder: _flip(folder / "database" / "toc.dat"), "toc.dat is damaged"),
+    (
+        lambda folder: (folder / "secrets" / "secret_key").unlink(),
+        "secret_key cannot be read: No such file",
+    ),
+    (
+        lambda folder: _cut(next((folder / "storage").rglob("*.alm"))),
+        "is damaged: it is not what was written",
+    ),
+    (lambda folder: _change(folder, format=2), "has format 2, made by version"),
+    (lambda folder: _change(folder, kind="almanac.tenant"), "is not a backup of an instance"),
+    (lambda folder: _change(folder, migrations=["jobs.9999_later"]), "newer program .*jobs.9999_later"),
+    (lambda folder: _change(folder, server_version=990000), "comes from PostgreSQL 99"),
+    (
+        lambda folder: _change(folder, files=[{"path": "../x", "bytes": 1, "sha256": "0"}]),
+        "outside of the backup",
+    ),
+]
+
+
+def test_a_spoilt_or_foreign_backup_is_one_line_and_changes_nothing(acme: TenantKey, tmp_path: Path) -> None:
+    whole = taking.back_up(to=tmp_path).folder
     before = rows_of(acme)
-    spoil(folder)
-    with pytest.raises(CommandError, match=says) as raised:
-        call_command("restore", source=folder, force=True, yes=True, stdout=StringIO())
-    assert "\n" not in str(raised.value)
+    for number, (spoil, says) in enumerate(SPOILT):
+        folder = Path(shutil.copytree(whole, tmp_path / str(number)))
+        spoil(folder)
+        with pytest.raises(CommandError, match=says) as raised:
+            call_command("restore", source=folder, force=True, yes=True, stdout=StringIO())
+        assert "\n" not in str(raised.value)
     assert rows_of(acme) == before
 
 

@@ -15,6 +15,7 @@ import time
 import uuid
 import zipfile
 from collections.abc import Callable, Iterator
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ import psycopg
 import pytest
 from django.apps import apps
 from django.conf import settings
+from django.core.management import CommandError, call_command
 from django.db import DatabaseError, connection, connections, transaction
 from django.test import override_settings
 
@@ -616,3 +618,21 @@ def test_every_path_column_of_a_tenant_table_is_backed_up() -> None:
 def test_there_is_no_backup_of_a_tenant_that_is_not_there(committed: None, tmp_path: Path) -> None:
     with pytest.raises(Exception, match="There is no tenant"):
         taking.back_up(tenant_id=uuid.uuid4(), to=tmp_path)
+
+
+def test_the_command_tells_what_it_does_and_asks_before_it_replaces(acme: TenantKey, tmp_path: Path) -> None:
+    out = StringIO()
+    call_command("tenants", "backup", "acme", f"--to={tmp_path / 'a.zip'}", stdout=out)
+    assert f"{tmp_path / 'a.zip'}: 6 row(s), 3 file(s)" in out.getvalue()
+    wreck(acme)
+    for words, says in (
+        (("acme",), "not on a terminal: say --yes"),
+        (("initech",), "there is no tenant 'initech'"),
+    ):
+        with pytest.raises(CommandError, match=says):
+            call_command("tenants", "restore", *words, f"--from={tmp_path / 'a.zip'}", stdout=StringIO())
+    with pytest.raises(CommandError, match="There is no file"):
+        call_command("tenants", "restore", "acme", f"--from={tmp_path / 'b.zip'}", stdout=StringIO())
+    call_command("tenants", "restore", "acme", f"--from={tmp_path / 'a.zip'}", "--yes", stdout=out)
+    assert "registry_modelversion: 0 row(s) become 1" in out.getvalue()
+    assert "acme is back at" in out.getvalue()
