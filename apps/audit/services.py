@@ -35,7 +35,7 @@ def record(
     owner = tenant_id or (tenant.id if tenant else None)
     about_people = _about_people(context, personal or {})
     salt = secrets.token_bytes(16)
-    with transaction.atomic():
+    with transaction.atomic(savepoint=False):  # inside a use case's own, which fails as a whole
         event = AuditEvent.objects.create(
             tenant_id=owner,
             actor_type=context.actor.type,

@@ -71,10 +71,12 @@ def as_file(wanted: Filter, form: Format) -> StreamingHttpResponse:
 
 def _row(event: AuditEvent) -> dict[str, Any]:
     who = event.actor_label or ("(erased)" if event.is_erased else event.actor_type)
+    changes = readable(event.changes)
     return {
         "event": event,
         "who": who,
-        "changes": readable(event.changes),
+        "changes": changes,
+        "has_before": any(change["before"] for change in changes),
         "details": event.about_people.get("details", {}),
     }
 
