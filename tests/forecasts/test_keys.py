@@ -6,7 +6,9 @@ import uuid
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from apps.api_keys import services as api_keys
 from apps.core.tenancy import TenantKey
@@ -86,3 +88,12 @@ def test_a_rotation_does_not_begin_a_new_budget(acme: TenantKey) -> None:
     rotated = Client(headers={"host": "localhost", "authorization": f"Bearer {text}"})
     assert ask(rotated).json()["code"] == "key_budget_exceeded"
     assert rotated.get("/v1/key").json()["points_used_this_month"] == 9
+
+
+@pytest.mark.parametrize("wishes", [{}, {"points_per_month": 1000}, {"mode": "test"}], ids=str)
+def test_a_forecast_takes_three_statements_at_most(acme: TenantKey, wishes: dict[str, Any]) -> None:
+    program = client(acme, **wishes)
+    ask(program)
+    with CaptureQueriesContext(connection) as statements:
+        assert ask(program).status_code == 200
+    assert len(statements) <= 3, [each["sql"][:80] for each in statements]
