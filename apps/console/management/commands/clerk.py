@@ -70,14 +70,14 @@ def attempt(duty: Duty) -> bool:
 
 
 def _repeat(duty: Duty, stop: threading.Event) -> None:
-    pause = duty.every_seconds
+    pause = 0.0
     try:
         while not stop.wait(pause):
             began = time.monotonic()
             went_well = attempt(duty)
             # While the database is away, ask less and less often.
             longest = max(LONGEST_PAUSE_SECONDS, duty.every_seconds)
-            pause = duty.every_seconds if went_well else min(2 * pause, longest)
+            pause = duty.every_seconds if went_well else min(2 * max(pause, duty.every_seconds), longest)
             pause = max(0.0, pause - (time.monotonic() - began))
     finally:
         connections.close_all()
