@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import sqlite3
-import subprocess
-import sys
-import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from contextlib import closing
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -33,12 +28,10 @@ from apps.forecasts import services as forecasts
 from apps.forecasts.serving.contracts import ForecastQuery
 from apps.registry import mlflow_store
 from apps.registry import queries as registry
-from deploy.local.layout import REPOSITORY
-from deploy.local.servers import start_postgres
-from tenants import bootstrap
 from tenants.backups import tables
 from tenants.context import tenant_scope
 from tests import factories, trained
+from tests.console.elsewhere import elsewhere
 
 SECRETS = {"secret_key": "a-secret-key", "api_key_peppers": "1:" + "00" * 32, "demo_password": "word"}
 ASK = """
@@ -94,58 +87,6 @@ def _write(folder: Path, files: dict[str, str]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for name, text in files.items():
         (folder / name).write_text(text)
-
-
-@dataclass
-class Elsewhere:
-    """Another machine: an empty server and state folder, with the system roles that ``bootstrap`` makes."""
-
-    var: Path
-    owner: str
-    environment: dict[str, str]
-
-    def manage(self, *words: str) -> subprocess.CompletedProcess[str]:
-        return self.run("manage.py", *words)
-
-    def run(self, *words: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, *words]
-        return subprocess.run(
-            command,
-            cwd=REPOSITORY,
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            timeout=180,
-            check=False,
-        )
-
-
-@contextmanager
-def elsewhere(database: str = settings.DATABASE) -> Iterator[Elsewhere]:
-    root = Path(tempfile.mkdtemp(prefix="alm-r-", dir="/tmp"))
-    root.chmod(0o711)
-    try:
-        with start_postgres(root / "postgres", durable=False) as admin:
-            dsns = bootstrap.ensure(
-                admin_dsn=admin, database=database, app_password="a", owner_password="o", mlflow_password="m"
-            )
-            host = dict(part.split("=", 1) for part in dsns.owner.split() if "=" in part)["host"]
-            kept = {name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR") if name in os.environ}
-            variables = {
-                "DJANGO_SETTINGS_MODULE": "config.settings.dev",
-                "ALMANAC_VAR": str(root / "var"),
-                "ALMANAC_SECRET_KEY": settings.SECRET_KEY,
-                "ALMANAC_API_KEY_PEPPERS": SECRETS["api_key_peppers"],
-                "ALMANAC_APP_DSN": dsns.app,
-                "ALMANAC_OWNER_DSN": dsns.owner,
-                "REDIS_URL": settings.REDIS_URL,
-                "MLFLOW_TRACKING_URI": f"postgresql+psycopg://{database}_mlflow:m@/{database}_mlflow?host={host}",
-                "ALMANAC_LOG_LEVEL": "WARNING",
-            }
-            (root / "var").mkdir()
-            yield Elsewhere(root / "var", dsns.owner, kept | variables)
-    finally:
-        shutil.rmtree(root, ignore_errors=True)
 
 
 def rows_of(key: TenantKey) -> Any:
