@@ -61,8 +61,6 @@ class SessionScopeMiddleware:
     def _by_state(self, request: HttpRequest, tenant: Tenant) -> HttpResponseBase:
         if tenant.state == TenantState.CREATING:
             return being_prepared(request, tenant)
-        if tenant.state == TenantState.SUSPENDED:
-            return render(request, "accounts/suspended.html", {"tenant": tenant}, status=403)
         return self._as_visitor(request, tenant)
 
     def _as_visitor(self, request: HttpRequest, tenant: Tenant) -> HttpResponseBase:
@@ -97,6 +95,8 @@ class SessionScopeMiddleware:
         request.membership = membership  # type: ignore[attr-defined]
         request.permissions = ROLE_PERMISSIONS[Role(membership.role)]  # type: ignore[attr-defined]
         with request_context.act_as(services.actor_of(user)), tenant_scope(tenant.key):
+            if tenant.state == TenantState.SUSPENDED:  # why is the members' business alone
+                return render(request, "accounts/suspended.html", {"tenant": tenant}, status=403)
             if tenant.state == TenantState.DELETING and request.path != KEEP_PATH:
                 return to_be_deleted(request, tenant)
             response = self.get_response(request)

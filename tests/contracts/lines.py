@@ -58,6 +58,7 @@ class Line:
     ``json`` and ``query`` make a call that is answered with one of ``right``, by ``person`` where somebody must be
     logged in on the bare host. ``path`` replaces a pattern that is an expression. ``closing`` is how it answers a right
     call while the tenant waits to be erased, where it answers at all. ``token``: asks for a form's token.
+    ``heavy``: a right call takes a second, so one role makes it, and the others an empty one.
     """
 
     urlconf: str
@@ -73,6 +74,7 @@ class Line:
     person: str = "owner"
     closing: int = 0
     token: bool = True
+    heavy: bool = False
 
     def __str__(self) -> str:
         return f"{'/'.join(self.methods)} {self.urlconf.rpartition('_')[2]}:{self.pattern}"

@@ -304,20 +304,26 @@ class _Closed:
     @each("line", [line for line in MEMBERS if not line.closing], ids=str)
     def test_no_page_opens_to_anybody(self, world: World, line: Line) -> None:
         before, faults = state_of(world.acme.key), {}
-        for person in ("owner", "viewer", "mallory"):
+        expected_of = {
+            "owner": self.page,
+            "viewer": self.page,
+            "mallory": self.others_page,
+            "nobody": TO_LOG_IN,
+        }
+        for person, expected in expected_of.items():
             for method in line.methods:
                 host = HOSTS["globex" if person == "mallory" else "acme"]
-                call = Call(line, world.acme, HOSTS["acme"], method, cookies=world.cookies(person, host))
-                expected = self.others_page if person == "mallory" else self.page
+                cookies = world.cookies(person, host) if person != "nobody" else {}
+                call = Call(line, world.acme, HOSTS["acme"], method, cookies=cookies)
                 faults[f"{method} as {person}"] = refusal(call, expected)
         assert told(faults) == []
         assert state_of(world.acme.key) == before
 
 
 class TestASuspendedTenant(_Closed):
-    """What the operator closed says so, to its own keys and people."""
+    """What the operator closed says so, to its own keys and people alone."""
 
-    api, page, others_page = SUSPENDED_API, SUSPENDED_PAGE, SUSPENDED_PAGE
+    api, page, others_page = SUSPENDED_API, SUSPENDED_PAGE, NOT_A_MEMBER
 
     @staticmethod
     def close(world: World) -> None:

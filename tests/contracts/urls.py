@@ -118,8 +118,8 @@ PAGES: Final[tuple[Line, ...]] = (
     page("GET", "glance/", "models:read"),
     page("GET", "datasets/", "datasets:read"),
     page("GET", "datasets/new/", "datasets:write"),
-    page("POST", "datasets/new/", "datasets:write", 302, form={"file": File("new.csv", CSV)}),
-    page("POST", "datasets/demo/", "datasets:write", 302, form={"name": "employment"}),
+    page("POST", "datasets/new/", "datasets:write", 302, form={"file": File("new.csv", CSV)}, heavy=True),
+    page("POST", "datasets/demo/", "datasets:write", 302, form={"name": "employment"}, heavy=True),
     page("GET", "datasets/sample.csv", "datasets:read"),
     page("GET", "datasets/uploads/<str:upload_id>/", "datasets:write", of={"upload_id": Of("upload")}),
     page(
@@ -129,6 +129,7 @@ PAGES: Final[tuple[Line, ...]] = (
         302,
         of={"upload_id": Of("upload")},
         form={"name": "Accepted", "time": "ds", "value": "y", "series": "unique_id"},
+        heavy=True,
     ),
     page("GET", "datasets/<slug:slug>/", "datasets:read", of={"slug": Of("dataset")}),
     page(
