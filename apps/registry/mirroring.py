@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from django.conf import settings
@@ -16,9 +16,8 @@ from apps.registry import mlflow_store
 from apps.registry.mlflow_store import JOB_TAG
 from apps.registry.models import Model, ModelVersion
 
-if TYPE_CHECKING:
-    from mlflow import MlflowClient
-    from mlflow.entities import Run
+MlflowClient = Any  # MLflow's own classes; only the store imports them
+Run = Any
 
 LEADERBOARD = "leaderboard.json"
 
