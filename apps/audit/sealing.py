@@ -17,7 +17,7 @@ BATCH: Final = 500
 _LOCK: Final = 0x616C6D5F7365616C  # one sealer at a time in a database; the number is free choice
 
 _WAITING: Final = f"""
-SELECT unsealed.chain, {", ".join(f"event.{name}" for name in Row._fields)}
+SELECT unsealed.chain, {chain.COLUMNS}
 FROM audit_unsealed AS unsealed JOIN audit_auditevent AS event ON event.id = unsealed.event_id
 WHERE NOT EXISTS (SELECT FROM audit_seal WHERE audit_seal.event_id = event.id)
 ORDER BY unsealed.event_id LIMIT %s

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 import uuid
 from typing import Any
@@ -65,6 +66,7 @@ def _about_people(context: request_context.RequestContext, details: dict[str, An
         "actor_label": context.actor.label,
         "ip": context.ip,
         "user_agent": context.user_agent[:300],
-        "details": details,
+        # As the database will give it back, or its digest would differ: names are text, and no number is written anew.
+        "details": json.loads(json.dumps(details), parse_float=str),
     }
     return {name: value for name, value in found.items() if value}

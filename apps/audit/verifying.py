@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import json
 import uuid
 from collections import defaultdict
 from collections.abc import Iterator
@@ -16,7 +15,18 @@ from django.db import connections, transaction
 from django.utils import timezone
 
 from apps.audit import anchors
-from apps.audit.chain import INSTANCE, START, Place, Row, personal_digest, seal_hash
+from apps.audit.chain import (
+    COLUMNS,
+    INSTANCE,
+    START,
+    Place,
+    Row,
+    Unread,
+    moment,
+    personal_digest,
+    seal_hash,
+    value,
+)
 from apps.audit.chain import row as as_row
 
 SEALED_WITHIN: Final = timedelta(minutes=2)
@@ -24,9 +34,9 @@ ANCHORED_WITHIN: Final = timedelta(minutes=15)
 _FETCH: Final = 2000
 
 _SEALED: Final = f"""
-SELECT seal.chain, seal.number, seal.sealed_at, seal.hash, seal.event_id,
-    personal.event_id IS NOT NULL, personal.tenant_id, personal.salt, personal.data,
-    {", ".join(f"event.{name}" for name in Row._fields)}
+SELECT seal.chain, coalesce(seal.number, 0), seal.sealed_at::text, seal.hash, seal.event_id,
+    personal.event_id IS NOT NULL, personal.tenant_id, personal.salt, personal.data::text,
+    {COLUMNS}
 FROM audit_seal AS seal
 LEFT JOIN audit_auditevent AS event ON event.id = seal.event_id
 LEFT JOIN audit_personal AS personal ON personal.event_id = seal.event_id
@@ -34,7 +44,9 @@ WHERE %(chain)s::uuid IS NULL OR seal.chain = %(chain)s::uuid
 ORDER BY seal.chain, seal.number
 """  # noqa: S608 - the names are ours
 _UNSEALED: Final = """
-SELECT coalesce(event.tenant_id, %(instance)s), event.id, event.occurred_at, unsealed.event_id IS NOT NULL
+SELECT coalesce(event.tenant_id, %(instance)s), event.id, event.occurred_at::text, unsealed.event_id IS NOT NULL,
+    event.occurred_at IS NULL OR event.occurred_at NOT BETWEEN
+        now() - make_interval(secs => %(within)s) AND now() + make_interval(secs => %(within)s)
 FROM audit_auditevent AS event
 LEFT JOIN audit_seal AS seal ON seal.event_id = event.id
 LEFT JOIN audit_unsealed AS unsealed ON unsealed.event_id = event.id
@@ -171,20 +183,21 @@ def _fetched(connection: Any, only: uuid.UUID | None) -> Iterator[_Sealed]:
                 chain, number, sealed_at, digest, event_id, has_personal, tenant, salt, data = row[:9]
                 event = as_row(row[9:]) if row[9] is not None else None
                 yield _Sealed(
-                    Place(chain, number, sealed_at),
-                    bytes(digest),
+                    Place(chain, number, moment(sealed_at)),
+                    bytes(digest or b""),
                     event_id,
                     has_personal,
                     tenant,
                     bytes(salt or b""),
-                    json.loads(data) if has_personal else None,
+                    value(data) if has_personal else None,
                     event,
                 )
 
 
 def _check(sealed: _Sealed, number: int, before: bytes, tally: Tally) -> Iterator[Fault]:
     place, event = sealed.place, sealed.event
-    tally.newest_seal = max(filter(None, (tally.newest_seal, place.sealed_at)))
+    if not isinstance(place.sealed_at, Unread):
+        tally.newest_seal = max(filter(None, (tally.newest_seal, place.sealed_at)))
     fault = functools.partial(Fault, chain=place.chain, number=place.number, event_id=sealed.event_id)
     follows = place.number == number + 1
     if not follows:
@@ -201,7 +214,7 @@ def _check(sealed: _Sealed, number: int, before: bytes, tally: Tally) -> Iterato
 
 
 def _check_personal(sealed: _Sealed, event: Row, tally: Tally) -> Iterator[str]:
-    digest = bytes(event.personal_digest)
+    digest = bytes(event.personal_digest or b"")
     if not sealed.has_personal:
         tally.erased += bool(digest)
         return
@@ -232,11 +245,13 @@ def _shorter(chain: uuid.UUID, last: int, anchored: Anchored) -> Iterator[Fault]
 
 def _without_seal(using: str, tally: Tally, only: uuid.UUID | None) -> Iterator[Fault]:
     with connections[using].cursor() as cursor:
-        cursor.execute(_UNSEALED, {"chain": only, "instance": INSTANCE})
-        for chain, event_id, occurred_at, is_waiting in cursor.fetchall():
+        cursor.execute(
+            _UNSEALED, {"chain": only, "instance": INSTANCE, "within": SEALED_WITHIN.total_seconds()}
+        )
+        for chain, event_id, occurred_at, is_waiting, is_late in cursor.fetchall():
             if not is_waiting:
                 yield Fault("seal_missing", "the event has no seal", chain, event_id=event_id)
-            elif timezone.now() - occurred_at > SEALED_WITHIN:
+            elif is_late:
                 yield Fault("unsealed", f"not sealed since {occurred_at}", chain, event_id=event_id)
             else:
                 tally.unsealed += 1

@@ -11,7 +11,7 @@ from typing import Any, Final
 from django.db import connections
 
 from apps.audit import chain
-from apps.audit.chain import Place, Row
+from apps.audit.chain import Place
 
 TEXTS: Final = ("action", "actor_id", "actor_type", "target_id", "target_type", "request_id", "outcome")
 
@@ -194,7 +194,7 @@ def edit_and_compute_the_chain_anew(log: Log, dice: random.Random) -> Deed:
     run("UPDATE audit_auditevent SET target_id = target_id || 'x' WHERE id = %s", _event(log, (name, number)))
     before = chain.START
     query = (
-        f"SELECT seal.number, seal.sealed_at, seal.hash, {', '.join('event.' + field for field in Row._fields)} FROM audit_seal AS seal "
+        f"SELECT seal.number, seal.sealed_at, seal.hash, {chain.COLUMNS} FROM audit_seal AS seal "
         "JOIN audit_auditevent AS event ON event.id = event_id WHERE seal.chain = %s ORDER BY number"
     )
     for at, sealed_at, digest, *columns in run(query, name):
