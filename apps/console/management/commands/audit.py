@@ -88,9 +88,9 @@ class Command(BaseCommand):
             f"{tally.unsealed:,} wait for their seal"
         )
         if not faults:
-            self.stdout.write(
-                self.style.SUCCESS(f"no fault; anchored until {tally.newest_anchor or 'never'}")
-            )
+            newest = tally.newest_anchor
+            until = f"anchored until {newest}" if newest else "nothing is anchored yet"
+            self.stdout.write(self.style.SUCCESS(f"no fault; {until}"))
 
     def _export(self, options: dict[str, Any]) -> None:
         tenant = tenants.find_by_slug(slug=options["tenant"])
