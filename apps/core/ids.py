@@ -9,8 +9,9 @@ from ulid import ULID
 from apps.core.errors import NotFound
 
 NAMES = {
-    "ds": "dataset", "dsv": "dataset version", "up": "upload", "run": "training run", "mdl": "model", "mv": "model version",
-    "fc": "forecast", "exp": "explanation", "job": "job", "key": "API key", "usr": "user", "mem": "member", "inv": "invitation", "ses": "session", "evt": "event", "ten": "tenant",
+    "ds": "dataset", "dsv": "dataset version", "up": "upload", "run": "training run", "mdl": "model",
+    "mv": "model version", "fc": "forecast", "exp": "explanation", "job": "job", "key": "API key",
+    "usr": "user", "mem": "member", "inv": "invitation", "ses": "session", "evt": "event", "ten": "tenant",
 }  # fmt: skip
 
 
