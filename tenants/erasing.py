@@ -17,10 +17,12 @@ from apps.audit import services as audit
 from apps.core.scope import SystemRole
 from apps.events import services as events
 from tenants import schemas
+from tenants.backups.contents import FILES_LOCK
 from tenants.context import system_scope
 from tenants.errors import WrongState
 from tenants.lifecycle import KEPT_TABLES, Eraser, list_erasers
 from tenants.models import Tenant, TenantErasure, TenantState
+from tenants.provisioning import advisory_lock
 from tenants.replay import OWNER
 
 log = structlog.get_logger(__name__)
@@ -39,14 +41,16 @@ def erase(tenant: Tenant) -> TenantErasure:
     Raises ``WrongState`` for one that is not to be erased (yet).
     """
     erasure = _begin(tenant)
-    key = tenant.key
     stoppers = [eraser for eraser in list_erasers() if eraser.stops_work]
     left = _run(stoppers, lambda eraser: _erase_and_look(eraser, tenant))
     if any(left.values()):
         return _note(erasure, left)
     others = [eraser for eraser in list_erasers() if not eraser.stops_work]
-    failed = _run(others, lambda eraser: _erase(eraser, tenant))
-    schemas.drop(key.schema)
+    with advisory_lock(FILES_LOCK) as mine:
+        if not mine:
+            return _note(erasure, {**left, "backup": ["one is being taken, which may need the files"]})
+        failed = _run(others, lambda eraser: _erase(eraser, tenant))
+        schemas.drop(tenant.schema_name)
     _delete_rows(tenant, erasure)
     found = _look(tenant)
     left = {name: [*failed.get(name, []), *lines] for name, lines in found.items()}

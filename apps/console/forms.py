@@ -52,4 +52,5 @@ class RenameForm(forms.Form):
     name = forms.CharField(max_length=120, label="Name")
 
     def __init__(self, *args: Any, tenant: Tenant, **kwargs: Any) -> None:
-        super().__init__(*args, initial={"slug": tenant.slug, "name": tenant.name}, **kwargs)
+        super().__init__(*args, **kwargs)
+        self.initial = {"slug": tenant.slug, "name": tenant.name}

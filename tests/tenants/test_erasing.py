@@ -7,7 +7,9 @@ from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
 
+import psycopg
 import pytest
+from django.db import connections
 from django.utils import timezone
 from mlflow import MlflowClient
 
@@ -19,6 +21,7 @@ from apps.jobs.models import Job
 from apps.registry import mlflow_store
 from apps.usage import services as usage
 from tenants import checks, erasing, lifecycle, queries, reconciler, schemas, services
+from tenants.backups.contents import FILES_LOCK
 from tenants.context import system_scope, tenant_scope
 from tenants.errors import ErasureStarted, WrongState
 from tenants.models import Domain, Tenant, TenantErasure, TenantState
@@ -172,6 +175,21 @@ def test_running_work_is_waited_for_before_anything_is_erased(spare: Spare) -> N
 
     owner("UPDATE jobs_job SET lease_until = now() WHERE tenant_id = %s", tenant.id)
     assert reconciler.reconcile().erased == 1
+
+
+def test_while_a_backup_is_taken_the_files_stay(spare: Spare) -> None:
+    tenant = spare("initech")
+    storage.write_content(tenant.key, "bundles", b"weights", ".zip")
+    ask(tenant)
+    with psycopg.connect(**connections["owner"].get_connection_params(), autocommit=True) as backup:
+        backup.execute("SELECT pg_advisory_lock_shared(hashtext(%s))", [FILES_LOCK])
+        assert reconciler.reconcile().unfinished == 1
+        assert len(storage.list_files(tenant.key)) > 1
+        assert schemas.schema_exists(tenant.schema_name)
+    certificate = TenantErasure.objects.using("owner").get(tenant_id=tenant.id)
+    assert "one is being taken" in str(certificate.checks)
+    assert reconciler.reconcile().erased == 1
+    assert storage.list_files(tenant.key) == []
 
 
 @pytest.fixture
