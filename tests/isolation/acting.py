@@ -11,7 +11,9 @@ from urllib.parse import parse_qsl, urlsplit
 from django.db import connections
 
 from apps.core.ids import public_id
+from apps.explanations import tasks as explaining
 from apps.jobs import runner
+from apps.training import tasks as training  # importing them registers what the jobs do, as the workers do
 from tests.contracts.lines import PUBLIC, File, Line, resolve
 from tests.contracts.urls import PASSWORD
 from tests.contracts.world import absent
@@ -20,6 +22,7 @@ from tests.isolation.asking import BARE, Ask, Caller, Watch
 from tests.isolation.cast import COMPANIES, OPERATOR, Cast, Company, Person
 from tests.isolation.watching import LogLines
 
+TASKS: Final = (explaining, training)
 # Texts that a caller is free to choose, wherever a field is called so.
 FREE: Final = frozenset(
     ["name", "message", "search", "q", "company", "reason", "title", "description", "note", "notes", "source"]
@@ -74,7 +77,7 @@ class Acting:
         on_tenant = at is not None and (line.urlconf != PUBLIC or (line.is_api and dice.random() < 0.5))
         host = self.watch.host(at) if on_tenant and at else BARE
         path = line.fill(resolve("of", line.of, things, {}))
-        by = caller.company or at or theirs
+        by = self.watch.words_of(caller, at if on_tenant else None)
         ask = Ask(
             method or dice.choice(line.methods),
             host,
@@ -87,37 +90,35 @@ class Acting:
         self._harvest(answer, caller, at if on_tenant else None)
         return answer
 
-    def _worded(self, held: Any, by: Company) -> Any:
-        """The texts that are free to choose become canaries of the company."""
+    def _worded(self, held: Any, by: set[str]) -> Any:
+        """The texts that are free to choose become canaries of those who send them."""
         if not isinstance(held, dict):
             return held
         return {name: self._canary(name, value, by) for name, value in held.items()}
 
-    def _canary(self, name: str, value: Any, by: Company) -> Any:
+    def _canary(self, name: str, value: Any, by: set[str]) -> Any:
         if isinstance(value, File):
-            return self.csv(by)
-        if not isinstance(value, str) or any(
-            value in values for each in self.cast.companies.values() for values in each.things.values()
-        ):
+            return self.csv(*by)
+        if not isinstance(value, str) or self.cast.canaries.tokens(value):
             return value
-        shown = {f"name of {by.name}"} if name in ("company", "address") else set()
-        word = self.cast.canaries.word(by.name, *shown)
+        # Its people see a company's name and address also while they are at another company's.
+        shown = {f"name of {each}" for each in by & {*COMPANIES}} if name in ("company", "address") else set()
+        word = self.cast.canaries.word(*by, *shown)
         if name in SLUGS:
             return word
         if name in ADDRESSES:
-            return f"{word}@{self.cast.canaries.word(by.name)}.example"
+            return f"{word}@{self.cast.canaries.word(*by)}.example"
         return f"{value} {word}" if name in FREE else value
 
-    def csv(self, company: Company) -> File:
+    def csv(self, *realms: str) -> File:
         """Monthly numbers under canary names."""
-        word = lambda: self.cast.canaries.word(company.name)  # noqa: E731
-        first, second, extra = word(), word(), word()
+        first, second, extra, filename = (self.cast.canaries.word(*realms) for _ in range(4))
         rows = [
             f"{series},2024-{month:02d}-01,{month},{month * 2}"
             for series in (first, second)
             for month in range(1, 13)
         ]
-        return File(f"{word()}.csv", "\n".join([f"unique_id,ds,y,{extra}", *rows]) + "\n")
+        return File(f"{filename}.csv", "\n".join([f"unique_id,ds,y,{extra}", *rows]) + "\n")
 
     def call(self, company: Company, dice: random.Random, method: str, path: str, **sent: Any) -> Any:
         caller = Caller(key=dice.choice(company.keys), company=company)
@@ -184,8 +185,15 @@ class Acting:
             company = by_id[tenant_id]
             self.watch.journal.append(f"a worker: {kind} of {company.name}")
             runner.run(job_id=job_id, schema=company.key.schema)
-            self.count(f"job {kind}")
+            crashed = [line for line in self.log.lines if "job_crashed" in line]
+            assert not crashed, crashed
+            self.count(f"job {kind} {self._state_of(job_id)}")
             self.watch.settle(f"the job {public_id('job', job_id)}", {company.name})
+
+    def _state_of(self, job_id: Any) -> str:
+        with connections["owner"].cursor() as cursor:
+            cursor.execute("SELECT state FROM jobs_job WHERE id = %s", [job_id])
+            return str(cursor.fetchone()[0])
 
     def inspect(self) -> None:
         """Everything that is stored: rows, files, Redis, MLflow."""

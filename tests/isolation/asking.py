@@ -78,7 +78,7 @@ class Watch:
     def ask(self, caller: Caller, ask: Ask, *, also: Iterable[str] = ()) -> Any:
         """The answer, after it was found to hold nothing of others; ``also`` are realms that the link opens."""
         at = self._company_at(ask.host)
-        realms = self._words_of(caller, at)
+        realms = self.words_of(caller, at)
         agent, request_id = (self.cast.canaries.word(*realms) for _ in range(2))
         headers = {"host": ask.host, "user-agent": f"Drill/{agent}", "x-request-id": f"drill-{request_id}"}
         if caller.key:
@@ -133,7 +133,7 @@ class Watch:
         slug = host.partition(".")[0]
         return next((each for each in self.cast.companies.values() if slug in each.things["slug"]), None)
 
-    def _words_of(self, caller: Caller, at: Company | None) -> set[str]:
+    def words_of(self, caller: Caller, at: Company | None) -> set[str]:
         """Who may see again what a request brings along."""
         realms = {at.name} if at else set()
         if caller.person and caller.person.name == OPERATOR:

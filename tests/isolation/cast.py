@@ -167,6 +167,7 @@ class Cast:
                 key, text = api_keys.create(name=f"Key {word(company.name)}", scopes=SCOPES)
                 company.keys.append(text)
                 company.add("key", public_id("key", key.id))
+                self.canaries.claim(public_id("key", key.id), company.name)
         for kind, value in {
             "dataset": version.model.dataset.slug,
             "model": version.model.name,

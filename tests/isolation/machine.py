@@ -105,7 +105,7 @@ class Drill(Acting, RuleBasedStateMachine):
         company = self.a_company(dice)
         if dice.random() < 0.7:  # it takes half a second
             return
-        form = {"file": self.csv(company), "name": f"Sales {self.cast.canaries.word(company.name)}"}
+        form = {"file": self.csv(company.name), "name": f"Sales {self.cast.canaries.word(company.name)}"}
         answer = self.call(company, dice, "POST", "/v1/datasets", form=form)
         if answer.status_code == 201:
             company.add("dataset", answer.json()["name"])
