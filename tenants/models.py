@@ -108,6 +108,8 @@ class TenantErasure(models.Model):
 
     class Meta:
         ordering = ("-started_at",)
+        verbose_name = "certificate of erasure"
+        verbose_name_plural = "certificates of erasure"
 
     def __str__(self) -> str:
         return self.slug

@@ -74,7 +74,11 @@ class Migration(migrations.Migration):
                 ("kept", models.JSONField(default=dict)),
                 ("checks", models.JSONField(default=list)),
             ],
-            options={"ordering": ("-started_at",)},
+            options={
+                "ordering": ("-started_at",),
+                "verbose_name": "certificate of erasure",
+                "verbose_name_plural": "certificates of erasure",
+            },
         ),
         migrations.RunSQL(
             STATES,

@@ -51,8 +51,9 @@ class Work:
     def finish(self) -> float:
         """How long it takes when nobody kills it, in seconds."""
         assert self._line() == "done"
+        seconds = time.monotonic() - self.started
         self.process.communicate(timeout=30)
-        return time.monotonic() - self.started
+        return seconds
 
     def kill_after(self, seconds: float) -> bool:
         """``kill -9`` after so long; whether it was still at it."""
@@ -75,7 +76,7 @@ class Moments:
         self.slowest = 0.0
 
     def __bool__(self) -> bool:
-        assert self.tries <= 4 * MOMENTS, "the work is over before it can be killed"
+        assert self.tries <= 6 * MOMENTS, "the work is over before it can be killed"
         return self.hits < MOMENTS
 
     def kill(self, work: Work) -> None:
@@ -84,7 +85,7 @@ class Moments:
         if work.kill_after((self.hits + self._dice.random()) / MOMENTS * self.duration):
             self.hits += 1
         else:
-            self.duration *= 0.7
+            self.duration *= 0.9
 
     def note(self, seconds: float) -> None:
         """How long it took until all was sound again."""
@@ -115,7 +116,7 @@ def converge() -> float:
 @pytest.mark.parametrize("work", ["create", "create-by-executor"])
 def test_a_tenant_whose_making_was_killed_is_ready_or_absent(committed: None, work: str) -> None:
     before = {schema for (schema,) in owner("SELECT schema_name FROM tenants_tenant")}
-    moments = Moments(Work(work).finish())
+    moments = Moments(min(Work(work).finish() for _ in range(2)))
     while moments:
         moments.kill(Work(work))
         moments.note(converge())
