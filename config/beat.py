@@ -5,7 +5,7 @@ from celery import Celery
 from config import env
 
 # No fix-ups: the one for Django would load all of it, as the settings are named in the environment.
-app = Celery("almanac-beat", broker=env.broker_url(env.text("REDIS_URL")), fixups=[])
+app = Celery("almanac-beat", broker=env.broker_url(env.text("REDIS_URL")), fixups=[], set_as_current=False)
 app.conf.update(
     broker_connection_retry_on_startup=True,
     task_serializer="json",

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from django.db import connections, transaction
 
-from tenants import queries, services
+from tenants import queries, schemas, services
 from tenants.models import Tenant
 
 KEPT = {
@@ -55,7 +55,11 @@ def empty_database() -> None:
         others = "SELECT id FROM tenants_tenant WHERE slug NOT IN ('acme', 'globex') AND state <> 'ready'"
         cursor.execute(f"DELETE FROM tenants_domain WHERE tenant_id IN ({others})")
         cursor.execute(f"DELETE FROM tenants_tenantlimits WHERE tenant_id IN ({others})")
-        cursor.execute("DELETE FROM tenants_tenant WHERE slug NOT IN ('acme', 'globex') AND state <> 'ready'")
+        cursor.execute(
+            "DELETE FROM tenants_tenant WHERE slug NOT IN ('acme', 'globex') AND state <> 'ready' RETURNING schema_name"
+        )
+        for (schema,) in cursor.fetchall():
+            schemas.drop(schema)
         cursor.execute("UPDATE tenants_tenant SET state = 'active' WHERE slug IN ('acme', 'globex')")
         cursor.execute(
             "UPDATE tenants_tenantlimits SET plan = 'free', forecast_points_per_month = 10000, running_jobs = 1"

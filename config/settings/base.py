@@ -125,7 +125,9 @@ CELERY_TASK_DEFAULT_QUEUE = "default"
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 # Native libraries keep what they allocated; a fresh child now and then gives it back.
 CELERY_WORKER_MAX_TASKS_PER_CHILD = 200
-CELERY_WORKER_MAX_MEMORY_PER_CHILD = env.number("ALMANAC_WORKER_MB", 1500) * 1024  # in kB; checked after each task
+CELERY_WORKER_MAX_MEMORY_PER_CHILD = (
+    env.number("ALMANAC_WORKER_MB", 1500) * 1024
+)  # in kB; checked after each task
 JOB_SECONDS = env.number("ALMANAC_JOB_SECONDS", 6 * 3600)
 CELERY_TASK_TIME_LIMIT = 1800  # of a periodic task that hangs; a job has its own
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False

@@ -63,5 +63,6 @@ def test_a_training_whose_worker_was_killed_is_done_again_once(worker: int, mlfl
     with tenant_scope(acme):
         version = ModelVersion.objects.get()
     assert version.number == 1
-    assert len(mlflow.search_model_versions(f"name = '{version.mlflow_name}'")) == 1
+    mirrored = mlflow.search_model_versions(f"name = '{version.mlflow_name}'")
+    assert [found.tags["almanac.job_id"] for found in mirrored].count(str(run.job_id)) == 1
     assert child_of(worker).pid != killed.pid

@@ -37,7 +37,11 @@ def mirrored(mlflow: MlflowClient, version: ModelVersion) -> tuple[int, int, str
     experiment = mlflow.get_experiment_by_name(version.mlflow_name.partition(".")[0])
     assert experiment is not None
     runs = mlflow.search_runs([experiment.experiment_id], f"tags.`almanac.job_id` = '{version.job_id}'")
-    versions = mlflow.search_model_versions(f"name = '{version.mlflow_name}'")
+    versions = [
+        found
+        for found in mlflow.search_model_versions(f"name = '{version.mlflow_name}'")
+        if found.tags["almanac.job_id"] == str(version.job_id)
+    ]
     champion = mlflow.get_model_version_by_alias(version.mlflow_name, "champion")
     return len(runs), len(versions), str(champion.version)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ def pooler(django_db_setup: None) -> Iterator[Path]:
         pytest.skip("pgbouncer is not installed: apt-get install pgbouncer")
     options = connections["default"].settings_dict
     with pgbouncer.running(
-        Path(settings.TEST_DIR) / f"pgbouncer-{settings.WORKER}",
+        Path(settings.TEST_DIR) / f"pgbouncer-{secrets.token_hex(4)}",
         database=settings.DATABASE,
         server=Path(settings.POSTGRES_SOCKETS),
         user=str(options["USER"]),
