@@ -23,7 +23,10 @@ SWITCHES = {
     "set_schema_to_public",
     "tenant_required",
 }
-MAY_SWITCH = {"tenants/postgresql/base.py", "tenants/replay.py"}  # migrates schemas as the owner, by the library's own alias
+MAY_SWITCH = {
+    "tenants/postgresql/base.py",
+    "tenants/replay.py",
+}  # migrates schemas as the owner, by the library's own alias
 UNSAFE = {"pickle", "cPickle", "dill", "cloudpickle", "shelve", "marshal", "joblib"}
 
 
