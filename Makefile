@@ -40,7 +40,7 @@ logs: install ## Follow the logs of all processes
 test: install-dev ## Run all the tests (ARGS='-k name' chooses)
 	@exec $(RUN) -m pytest -n 2 --dist loadfile $(ARGS)
 
-drill-isolation: install-dev ## Search 10,000 steps of three tenants for anything of one that another sees (about half an hour)
+drill-isolation: install-dev ## Search 10,000 steps of three tenants for anything of one that another sees (about ten minutes)
 	@ALMANAC_DRILL=1 exec $(RUN) -m pytest tests/isolation -s -v
 
 drill-kill: install-dev ## Kill each process of a whole stack while a training runs (about five minutes)

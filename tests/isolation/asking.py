@@ -61,6 +61,7 @@ class Watch:
         self.journal: deque[str] = deque(maxlen=40)
         self.responses = 0
         self._seats = cast.seats()
+        self._been = {name: set(seats) for name, seats in self._seats.items()}
         self.addresses = cast.addresses()
 
     def host(self, company: Company) -> str:
@@ -153,7 +154,8 @@ class Watch:
         if caller.person.name == OPERATOR:
             return {*self.cast.companies, *(person.realm for person in self.cast.people.values())}
         seats = self.seats(caller.person)
-        names = {f"name of {seat}" for seat in seats}
+        # Who has left a company is told so by its name, on the next page, wherever that is.
+        names = {f"name of {seat}" for seat in self._been[caller.person.name]}
         return {caller.person.realm, *(seats & {at.name} if at else seats), *names}
 
     def _send(self, caller: Caller, ask: Ask, headers: dict[str, str]) -> Any:
@@ -190,6 +192,7 @@ class Watch:
         """Where people belong and companies are by now; who joins shows the company what was their own."""
         seats = self.cast.seats()
         for name, places in seats.items():
+            self._been[name] |= places
             for place in places - self._seats[name]:
                 for realms in self.cast.canaries.realms.values():
                     if f"person {name}" in realms:

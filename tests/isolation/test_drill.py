@@ -66,7 +66,7 @@ def test_no_tenant_sees_anything_of_another(stage: LogLines) -> None:
 @pytest.mark.skipif(not LONG, reason="make drill-isolation runs it")
 def test_no_tenant_sees_anything_of_another_in_ten_thousand_steps(stage: LogLines, mlflow: Any) -> None:
     began = time.monotonic()
-    counted = drill(stage, runs=42, steps=250, trains=True)
+    counted = drill(stage, runs=46, steps=250, trains=True)
     seconds = time.monotonic() - began
     sys.stdout.write(
         f"\n{counted['steps']} steps in {seconds:.0f} s, {counted['steps'] / seconds:.1f} a second\n"
