@@ -31,7 +31,7 @@ EVENT: Final = {
 }
 _TOKEN: Final = re.compile(r'(name="csrfmiddlewaretoken" value=|"x-csrftoken": ?)"[^"]+"', re.IGNORECASE)
 _REQUEST: Final = re.compile(r"req_[0-9a-f]{32}")
-_EACH_TIME: Final = {"X-Request-ID", "Date"}
+_EACH_TIME: Final = {"X-Request-ID", "Date", "Expires", "Last-Modified"}
 _COUNTED: Final = {"RateLimit", "Retry-After"}
 
 
@@ -132,9 +132,8 @@ def seen(answer: Any, ids: Mapping[str, str]) -> dict[str, Any]:
         return _REQUEST.sub("<request>", _TOKEN.sub("<token>", text))
 
     headers = {
-        name: re.sub(r"\d+", "#", value) if name in _COUNTED else blank(value)
+        name: "" if name in _EACH_TIME else re.sub(r"\d+", "#", value) if name in _COUNTED else blank(value)
         for name, value in answer.headers.items()
-        if name not in _EACH_TIME
     }
     cookies = {
         name: blank(_said(morsel.value)) if name == "messages" else ""
