@@ -57,4 +57,6 @@ class TooManyAddresses(AppError):
     kind = Kind.CONFLICT
     code = "too_many_addresses"
     title = "Renamed too often"
-    template = "{slug!r} already keeps {limit} addresses. The operator can free earlier ones."
+    template = (
+        "{slug!r} already keeps {limit} addresses, whose links must go on working. Go back to one of them."
+    )

@@ -34,6 +34,11 @@ def list_tenants() -> QuerySet[Tenant]:
     return Tenant.objects.filter(slug__isnull=False).select_related("limits").order_by("slug")
 
 
+def find_limits(*, tenant_id: uuid.UUID) -> TenantLimits | None:
+    """What the tenant may use; None once it is erased."""
+    return TenantLimits.objects.filter(tenant_id=tenant_id).first()
+
+
 def get_limits(*, tenant_id: uuid.UUID) -> TenantLimits:
     """What the tenant may use."""
     return TenantLimits.objects.get(tenant_id=tenant_id)

@@ -235,5 +235,6 @@ def _apply_plan(tenant_id: uuid.UUID, reason: str) -> None:
         return
     codes = [row.plan for row in rows if row.gives_access]
     plan = plans.get_plan(max(codes, key=lambda code: plans.RANK[code], default=plans.FREE.code))
-    if tenants.get_limits(tenant_id=tenant_id).plan != plan.code:
+    limits = tenants.find_limits(tenant_id=tenant_id)
+    if limits is not None and limits.plan != plan.code:  # Stripe's last word may come after an erasure
         tenants_services.set_limits(tenant_id=tenant_id, limits=plan.limits, reason=reason)

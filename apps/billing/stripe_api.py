@@ -42,6 +42,11 @@ class Subscription:
     cancel_at_period_end: bool
     created_at: datetime
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether it will never bill again."""
+        return self.status in ("canceled", "incomplete_expired")
+
 
 @dataclass(frozen=True, slots=True)
 class Checkout:
@@ -153,6 +158,12 @@ def list_subscriptions(customer_id: str) -> list[Subscription]:
             return [_subscription(item) for item in found.auto_paging_iter()]
     except Missing:
         return []
+
+
+def cancel_subscription(subscription_id: str) -> None:
+    """End a subscription now; one that has ended, or that Stripe does not know, is no fault."""
+    with contextlib.suppress(Missing), _asking("cancel the subscription") as client:
+        client.v1.subscriptions.cancel(subscription_id)
 
 
 def verify(payload: bytes, signature: str) -> Event:

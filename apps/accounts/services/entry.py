@@ -124,10 +124,20 @@ def enter_tenant(*, request: HttpRequest, tenant: Tenant, code: str, host: str, 
 
 def _record_refusal(action: str, email: str, network: str) -> None:
     """Note in the instance's own log that somebody was not let in, whether or not there is such an account; of those
-    who are told to wait, one row in five minutes and network, or they could fill the log."""
+    who are told to wait, one row in five minutes and network, or they could fill the log.
+
+    What was typed is kept only where it is somebody's address: it may be a password in the wrong field.
+    """
     if action == "user.log_in_throttled" and throttle.hit(_THROTTLED_TOLD, network) > 0:
         return
-    audit.record(action=action, target_type="user", personal={"email": email}, outcome="failure")
+    user = queries.find_user(email=email)
+    audit.record(
+        action=action,
+        target_type="user",
+        target_id=str(user.id) if user else "",
+        personal={"email": email} if user else None,
+        outcome="failure",
+    )
 
 
 def _digest(text: str) -> str:
