@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import math
 import random
+import re
+import time
 from pathlib import Path
 
 from playwright.sync_api import Page, expect
@@ -65,6 +67,18 @@ def log_in(page: Page, stack: Stack, email: str, password: str, target: str = ""
     page.get_by_label("E-mail").fill(email)
     page.get_by_label("Password").fill(password)
     page.locator("main").get_by_role("button", name="Log in").click()
+
+
+def link_in_mail(stack: Stack, address: str) -> str:
+    """The link of the newest mail to somebody, once the clerk has sent it: without a mail server each is a file."""
+    end = time.monotonic() + 30
+    while time.monotonic() < end:
+        for path in sorted((stack.var / "mail").glob("*.log"), reverse=True):
+            text = path.read_text()
+            if f"To: {address}" in text and (found := re.search(r"https?://\S+", text.split("\n\n", 1)[1])):
+                return found[0]
+        time.sleep(0.2)
+    raise AssertionError(f"no mail to {address} with a link")
 
 
 def upload(page: Page, tenant: str, name: str, content: str) -> None:

@@ -20,6 +20,7 @@ from tests.browser.people import (
     SHOPS,
     TEXT_IN_VALUES,
     heading,
+    link_in_mail,
     log_in,
     look,
     saved,
@@ -122,13 +123,50 @@ def test_the_log_of_jobs_and_of_changes_says_what_was_done(window: Open, shop: S
     look(page, "job")
     page.goto(f"{shop.url}/audit/")
     for action in ("dataset.created", "training.started", "training.succeeded", "api_key.created"):
-        expect(page.locator("main table")).to_contain_text(action)
+        expect(page.locator("main .log")).to_contain_text(action)
     look(page, "audit")
     page.goto(f"{shop.url}/")
     look(page, "overview-own")
     for name in ("datasets", "models", "api-keys"):
         page.goto(f"{shop.url}/{name}/")
         look(page, name)
+
+
+def test_an_invited_colleague_joins_by_mail_works_with_what_the_role_allows_and_is_removed(
+    window: Open, shop: Shop, stack: Stack
+) -> None:
+    (owner, _), (guest, guests_watch) = window(shop.state), window()
+    bob = f"bob@{shop.slug}.example"
+    owner.goto(f"{shop.url}/members/")
+    look(owner, "members")
+    owner.get_by_label("E-mail addresses").fill(bob)
+    owner.get_by_label("Role", exact=True).select_option("viewer")
+    owner.get_by_role("button", name="Invite").click()
+    expect(owner.get_by_text(bob).first).to_be_visible()
+    look(owner, "members-invited")
+    guest.goto(link_in_mail(stack, bob))
+    heading(guest, f"Join {shop.slug.replace('-', ' ').capitalize()}")
+    look(guest, "invitation")
+    guest.get_by_label("Password").fill(PASSWORD)
+    guest.get_by_role("button", name="Create the account and join").click()
+    guest.wait_for_url(f"{shop.url}/**")
+    heading(guest, "Overview")
+    expect(guest.get_by_role("link", name="Audit log")).to_have_count(0)
+    owner.goto(f"{shop.url}/members/")
+    owner.get_by_label(f"Role of {bob}").select_option("admin")
+    owner.get_by_role("button", name=f"Change the role of {bob}").click()
+    guest.goto(f"{shop.url}/audit/")
+    expect(guest.locator("main .log")).to_contain_text("member.role_changed")
+    guest.goto(f"{stack.bare}/account/")
+    look(guest, "account")
+    owner.goto(f"{shop.url}/members/")
+    row = owner.locator(".people li", has_text=bob)
+    row.get_by_role("button", name="Remove").first.click()
+    owner.locator("dialog[open]").get_by_role("button", name="Remove").click()
+    expect(owner.locator(".people li", has_text=bob)).to_have_count(0)
+    guests_watch.expect(404, "/audit/")
+    guest.goto(f"{shop.url}/audit/")
+    expect(guest.locator("main .log")).to_have_count(0)
 
 
 @pytest.mark.parametrize(
