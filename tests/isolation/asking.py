@@ -59,7 +59,7 @@ class Watch:
         self.cast, self.log = cast, log
         self.leaks: list[str] = []
         self.journal: deque[str] = deque(maxlen=40)
-        self.responses = 0
+        self._messages: dict[tuple[str, str], set[str]] = {}
         self._seats = cast.seats()
         self._been = {name: set(seats) for name, seats in self._seats.items()}
         self.addresses = cast.addresses()
@@ -88,14 +88,14 @@ class Watch:
         self.journal.append(f"{caller}: {ask.method} {ask.host}{ask.path} {ask.query or ''} {_short(ask)}")
         answer = self._send(caller, ask, headers)
         self.journal[-1] += f" -> {answer.status_code}"
-        self.responses += 1
         self._refresh()
         allowed |= self._allowed(caller, at, ask)
-        echoed = self.cast.canaries.tokens(f"{ask} {headers}")
+        echoed = self.cast.canaries.tokens(f"{ask} {headers}") | self._unread(caller, ask.host)
         self._judge(answer, allowed, echoed)
         said = allowed | ({at.name} if at else set())
         self.settle(f"{ask.method} {ask.path}", said, echoed)
         self._learn(answer, caller, at, echoed)
+        self._keep_unread(caller, ask.host, echoed)
         return answer
 
     def settle(self, what: str, allowed: set[str], echoed: Iterable[str] = ()) -> int:
@@ -171,6 +171,16 @@ class Watch:
             return send(ask.path, _files(ask.form), **query, **sender)
         data = "" if ask.body is None else json.dumps(ask.body)
         return send(ask.path, data, content_type="application/json", **query, **sender)
+
+    def _unread(self, caller: Caller, host: str) -> set[str]:
+        """What the person asked with when a message was left that they have not seen yet."""
+        return self._messages.get((caller.person.name, host), set()) if caller.person else set()
+
+    def _keep_unread(self, caller: Caller, host: str, echoed: set[str]) -> None:
+        if caller.person is None:
+            return
+        kept = caller.person.browser.client(f"http://{host}").cookies.get("messages")
+        self._messages[caller.person.name, host] = echoed if kept and kept.value else set()
 
     def _judge(self, answer: Any, allowed: set[str], echoed: set[str]) -> None:
         assert answer.status_code < 500, "\n".join([text_of(answer)[-3000:], *self.log.take(), *self.journal])
