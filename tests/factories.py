@@ -52,12 +52,12 @@ def empty_database() -> None:
         tables = [f'"{schema}"."{table}"' for schema, table in cursor.fetchall() if table not in KEPT]
         with append_only_lifted():
             cursor.execute(f"TRUNCATE {', '.join(tables)} CASCADE")
-        others = "SELECT id FROM tenants_tenant WHERE slug NOT IN ('acme', 'globex') AND state <> 'ready'"
+        # An erased tenant has no slug.
+        passing = "coalesce(slug, '') NOT IN ('acme', 'globex') AND state <> 'ready'"
+        others = f"SELECT id FROM tenants_tenant WHERE {passing}"
         cursor.execute(f"DELETE FROM tenants_domain WHERE tenant_id IN ({others})")
         cursor.execute(f"DELETE FROM tenants_tenantlimits WHERE tenant_id IN ({others})")
-        cursor.execute(
-            "DELETE FROM tenants_tenant WHERE slug NOT IN ('acme', 'globex') AND state <> 'ready' RETURNING schema_name"
-        )
+        cursor.execute(f"DELETE FROM tenants_tenant WHERE {passing} RETURNING schema_name")
         for (schema,) in cursor.fetchall():
             schemas.drop(schema)
         cursor.execute("UPDATE tenants_tenant SET state = 'active' WHERE slug IN ('acme', 'globex')")

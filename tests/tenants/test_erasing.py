@@ -102,6 +102,7 @@ def test_all_of_a_tenant_goes_and_a_certificate_says_so(spare: Spare, mlflow: Ml
         "files",
         "Redis",
         "MLflow",
+        "Stripe",
     }
     assert all(check["left"] == [] for check in certificate.checks)
     assert certificate.removed["jobs_job"] == 1
