@@ -244,6 +244,7 @@ class Reader:
             EOFError,
             KeyError,
             NotImplementedError,
+            OSError,
             RuntimeError,
         ) as error:
             raise Damaged(f"{self.path} is damaged at {name}: {error}.") from error
@@ -260,7 +261,7 @@ def reading(path: Path) -> Iterator[Reader]:
         raise Refused(f"{path} is a folder; name the file of the backup.") from None
     except OSError as error:
         raise Refused(f"{path} cannot be read: {error.strerror or error}.") from error
-    except (zipfile.BadZipFile, ValueError) as error:
+    except (zipfile.BadZipFile, NotImplementedError, ValueError, RuntimeError) as error:
         raise Damaged(f"{path} is no whole archive; it may have been cut short: {error}.") from error
     with zipped:
         yield Reader(path, zipped)

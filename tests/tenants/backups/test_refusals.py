@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import resource
 import shutil
@@ -19,7 +20,7 @@ from apps.core import storage
 from apps.core.tenancy import TenantKey
 from apps.registry import queries as registry
 from tenants import provisioning, replay, schemas, services
-from tenants.backups import restoring, taking
+from tenants.backups import archive, restoring, taking
 from tenants.backups.errors import BackupError, Damaged, Refused
 from tenants.context import tenant_scope
 from tenants.models import TenantState
@@ -70,6 +71,16 @@ def test_every_changed_byte_is_found_or_harmless(acme: TenantKey, tmp_path: Path
         found += 1
     assert found > 50
     assert everything.of_schema(acme) == before
+
+
+def test_every_changed_byte_of_the_table_of_contents_is_found_or_harmless(
+    acme: TenantKey, tmp_path: Path
+) -> None:
+    whole, broken = back_up(acme, tmp_path).read_bytes(), tmp_path / "broken.zip"
+    for position, flipped in itertools.product(range(len(whole) - 1500, len(whole)), (0x55, 0xFF)):
+        broken.write_bytes(whole[:position] + bytes([whole[position] ^ flipped]) + whole[position + 1 :])
+        with contextlib.suppress(BackupError), archive.reading(broken) as reader:
+            reader.verify()
 
 
 def test_what_is_no_whole_backup_is_one_clear_line(acme: TenantKey, tmp_path: Path) -> None:
