@@ -72,9 +72,20 @@ def django_db_setup(django_db_blocker: Any) -> None:
 def empty_redis() -> Iterator[None]:
     """Throttles, codes and caches of one test are not the next one's; every key says whose it is."""
     yield
+    _end_key_watcher()
     keys = [str(key) for key in cast("list[str]", redis.client().keys("*"))]
     redis.client().flushdb()
     assert [key for key in keys if not KEY.fullmatch(key)] == []
+
+
+def _end_key_watcher() -> None:
+    """The thread that keeps keys fresh ends with the test that woke it, and takes its connection along."""
+    from apps.api_keys import freshness
+
+    thread = freshness.watcher._thread
+    if thread is not None:
+        freshness.watcher._wanted_at = -freshness.IDLE_SECONDS
+        thread.join(10)
 
 
 @pytest.fixture

@@ -135,12 +135,12 @@ class Watcher:
         try:
             self._memory.renew(queries.get_version(), began)
             last_used.write()
+            if connection.settings_dict["OPTIONS"].get("pool"):
+                connection.close()  # back to the pool; a connection of one's own is kept for the next time
         except Exception as error:  # noqa: BLE001 - whatever it is: requests look keys up meanwhile
             connection.close()
             self._tell(error)
             return
-        if connection.settings_dict["OPTIONS"].get("pool"):
-            connection.close()  # back to the pool; a connection of one's own is kept for the next time
         self._well = True
 
     def _tell(self, error: Exception) -> None:
