@@ -71,21 +71,13 @@ def django_db_setup(django_db_blocker: Any) -> None:
 @pytest.fixture(autouse=True)
 def empty_redis() -> Iterator[None]:
     """Throttles, codes and caches of one test are not the next one's; every key says whose it is."""
+    from apps.api_keys import freshness
+
     yield
-    _end_key_watcher()
+    freshness.watcher.end()
     keys = [str(key) for key in cast("list[str]", redis.client().keys("*"))]
     redis.client().flushdb()
     assert [key for key in keys if not KEY.fullmatch(key)] == []
-
-
-def _end_key_watcher() -> None:
-    """The thread that keeps keys fresh ends with the test that woke it, and takes its connection along."""
-    from apps.api_keys import freshness
-
-    thread = freshness.watcher._thread
-    if thread is not None:
-        freshness.watcher._wanted_at = -freshness.IDLE_SECONDS
-        thread.join(10)
 
 
 @pytest.fixture

@@ -110,6 +110,13 @@ class Watcher:
         if self._thread is None:
             self._start()
 
+    def end(self) -> None:
+        """Return once the thread has written what was noted and let go of its connection."""
+        thread = self._thread
+        if thread is not None:
+            self._wanted_at = time.monotonic() - IDLE_SECONDS
+            thread.join()
+
     def _start(self) -> None:
         with self._lock:
             if self._thread is None:

@@ -8,28 +8,6 @@ from typing import Final
 from apps.accounts.permissions import PERMISSIONS
 from apps.api_keys.errors import ScopesMissing, ScopeUnknown
 
-SCOPES: Final[dict[str, str]] = {
-    name: PERMISSIONS[name]
-    for name in (
-        "forecasts:run",
-        "forecasts:read",
-        "explain:run",
-        "datasets:read",
-        "datasets:write",
-        "models:read",
-        "models:train",
-        "models:deploy",
-        "jobs:read",
-        "jobs:manage",
-        "usage:read",
-        "billing:manage",
-        "members:read",
-        "members:manage",
-        "audit:read",
-        "webhooks:manage",
-        "keys:manage",
-    )
-}
 # What a standard key may: everything about data, models and forecasts, nothing about people, money or keys.
 STANDARD: Final = (
     "forecasts:run",
@@ -44,6 +22,18 @@ STANDARD: Final = (
     "jobs:manage",
     "usage:read",
 )
+SCOPES: Final[dict[str, str]] = {
+    name: PERMISSIONS[name]
+    for name in (
+        *STANDARD,
+        "billing:manage",
+        "members:read",
+        "members:manage",
+        "audit:read",
+        "webhooks:manage",
+        "keys:manage",
+    )
+}
 SUGGESTED: Final = ("forecasts:run", "forecasts:read", "models:read", "datasets:read", "usage:read")
 
 

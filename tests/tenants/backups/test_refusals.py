@@ -77,10 +77,13 @@ def test_every_changed_byte_of_the_table_of_contents_is_found_or_harmless(
     acme: TenantKey, tmp_path: Path
 ) -> None:
     whole, broken = back_up(acme, tmp_path).read_bytes(), tmp_path / "broken.zip"
+    harmless = 0
     for position, flipped in itertools.product(range(len(whole) - 1500, len(whole)), (0x55, 0xFF)):
         broken.write_bytes(whole[:position] + bytes([whole[position] ^ flipped]) + whole[position + 1 :])
         with contextlib.suppress(BackupError), archive.reading(broken) as reader:
             reader.verify()
+            harmless += 1
+    assert harmless < 1500, "most of it matters"
 
 
 def test_what_is_no_whole_backup_is_one_clear_line(acme: TenantKey, tmp_path: Path) -> None:

@@ -20,9 +20,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         """One e-mail address, and where the service is reached."""
         parser.add_argument("email")
-        parser.add_argument(
-            "--url", default=f"{settings.SCHEME}://{settings.BASE_DOMAIN}:{settings.PUBLIC_PORT}"
-        )
+        parser.add_argument("--url", default=settings.PUBLIC_URL)
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Print the link on a line of its own."""
