@@ -19,8 +19,9 @@ from apps.core.ids import new_id
 from apps.datasets import queries as datasets
 from apps.datasets import services
 from apps.datasets.models import Dataset, Origin
-from apps.datasets.reading import child, runner
+from apps.datasets.reading import asking
 from apps.datasets.reading.contracts import ColumnMapping, Reading
+from apps.datasets.sandbox import child, runner
 from apps.engine.contracts import TrainResult, TrainSpec
 from apps.registry.models import Model, ModelVersion
 from tests.engine.panels import build, seasonal
@@ -52,13 +53,13 @@ def dataset(name: str = "Sales", text: str | None = None) -> Dataset:
 def _read(text: str) -> tuple[Reading, bytes]:
     """What the limited child would answer, made in this process, with the Parquet file that it would write."""
 
-    def run(request: dict[str, Any], _limits: object) -> Reading:
-        return Reading.from_json(json.loads(json.dumps(child.answer(request))))
+    def run(task: str, request: dict[str, Any], _limits: object = None) -> Any:
+        return json.loads(json.dumps(child.answer(task, request)))
 
-    with tempfile.TemporaryDirectory() as folder, mock.patch.object(runner, "_run", run):
+    with tempfile.TemporaryDirectory() as folder, mock.patch.object(runner, "run", run):
         source, target = Path(folder, "data.csv"), Path(folder, "data.parquet")
         source.write_text(text)
-        reading = runner.read_file(source=source, mapping=MAPPING, target=target)
+        reading = asking.read_file(source=source, mapping=MAPPING, target=target)
         assert reading.table is not None, reading
         return reading, target.read_bytes()
 

@@ -11,8 +11,9 @@ from typing import TypedDict
 
 import polars as pl
 
+from apps.datasets.doctor.contracts import Finding
 from apps.datasets.reading.build import ROW
-from apps.datasets.reading.contracts import NAMED_ROWS, Finding, shorten
+from apps.datasets.reading.contracts import NAMED_ROWS, shorten
 from apps.engine.frequency import Frequency
 
 NAMED_SERIES = 5

@@ -20,10 +20,11 @@ from apps.core import request_context, scope, storage
 from apps.core.ids import new_id
 from apps.datasets import queries
 from apps.datasets.demo import catalogue
+from apps.datasets.doctor.contracts import Finding
 from apps.datasets.errors import FileTooLarge, NameTaken, TooManyDatasets, TooManyRows, UploadUsed, refusal_of
 from apps.datasets.models import Dataset, DatasetVersion, Origin, Upload, UploadState
-from apps.datasets.reading import runner
-from apps.datasets.reading.contracts import ColumnMapping, Finding, Reading
+from apps.datasets.reading import asking
+from apps.datasets.reading.contracts import ColumnMapping, Reading
 from tenants import queries as tenants
 from tenants.backups import contents as backups
 
@@ -44,7 +45,7 @@ def receive_upload(*, filename: str, stream: BinaryIO) -> Upload:
     key = scope.current_tenant()
     with _temporary(".csv") as path:
         size = _write(stream, path)
-        reading = runner.read_file(source=path)
+        reading = asking.read_file(source=path)
         if reading.state == "refused" and not reading.columns:
             raise refusal_of(reading)
         sha256, stored = storage.write_content(key, "uploads", path, ".csv")
@@ -68,7 +69,7 @@ def receive_upload(*, filename: str, stream: BinaryIO) -> Upload:
 
 def preview(*, upload: Upload, mapping: ColumnMapping) -> Reading:
     """Read the upload again under another mapping; changes nothing."""
-    return runner.read_file(source=storage.tenant_path(scope.current_tenant(), upload.path), mapping=mapping)
+    return asking.read_file(source=storage.tenant_path(scope.current_tenant(), upload.path), mapping=mapping)
 
 
 def accept_upload(
@@ -84,7 +85,7 @@ def accept_upload(
     _check_unused(upload)
     source = storage.tenant_path(scope.current_tenant(), upload.path)
     with _temporary(".parquet") as target:
-        reading = runner.read_file(source=source, mapping=mapping, target=target)
+        reading = asking.read_file(source=source, mapping=mapping, target=target)
         if reading.table is None:
             raise refusal_of(reading)
         _check_room(rows=reading.table.rows)
@@ -108,7 +109,7 @@ def load_demo(*, name: str) -> Dataset:
         return existing
     _check_room(rows=0)
     with _temporary(".parquet") as target:
-        reading = runner.build_demo(name=name, target=target)
+        reading = asking.build_demo(name=name, target=target)
         if reading.table is None:
             raise refusal_of(reading)
         sha256, path = storage.write_content(scope.current_tenant(), "datasets", target, ".parquet")

@@ -113,7 +113,9 @@ def snapshot(schema: str, *, hold_files: bool = True) -> Iterator[Snapshot]:
             connection.execute(statement)
         yield Snapshot(connection, schema)
         connection.execute("ROLLBACK")
-        if hold_files:  # said, not left to the end of the session, which the server notices some time after us
+        if (
+            hold_files
+        ):  # said, not left to the end of the session, which the server notices some time after us
             connection.execute("SELECT pg_advisory_unlock_shared(hashtext(%s))", [FILES_LOCK])
 
 

@@ -14,8 +14,7 @@ from apps.accounts.permissions import Role
 from apps.core.tenancy import TenantKey
 from apps.datasets import services
 from apps.datasets.models import Upload
-from apps.datasets.reading import child, runner
-from apps.datasets.reading.contracts import Reading
+from apps.datasets.sandbox import child, runner
 from tenants.context import tenant_scope
 from tests.accounts.browser import Browser
 from tests.datasets.csv_files import daily
@@ -43,10 +42,10 @@ def member(acme: TenantKey) -> Callable[[Role], Browser]:
 def in_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """Read files in this process: the limits of the child have their own tests, and starting one costs a second."""
 
-    def run(request: dict[str, Any], limits: object) -> Reading:
-        return Reading.from_json(json.loads(json.dumps(child.answer(request))))
+    def run(task: str, request: dict[str, Any], limits: object = None) -> Any:
+        return json.loads(json.dumps(child.answer(task, json.loads(json.dumps(request)))))
 
-    monkeypatch.setattr(runner, "_run", run)
+    monkeypatch.setattr(runner, "run", run)
 
 
 @pytest.fixture

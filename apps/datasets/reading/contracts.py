@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from apps.datasets.doctor.contracts import Finding
+
 SHOWN_CHARACTERS = 40
 NAMED_ROWS = 5
 
@@ -91,54 +93,45 @@ class Column:
 class ColumnMapping:
     """Which column plays which part, and the answers to questions.
 
-    ``series`` may name several columns (joined with `` / ``) or none (the file is one series). ``choices``
-    holds ``encoding``, ``delimiter`` and ``format:<column>``.
+    ``series`` may name several columns (joined with `` / ``) or none (the file is one series). ``covariates`` are known
+    for the future (a price, a holiday), ``past`` only up to now (the weather as measured); ``static`` columns say the
+    same in all rows of a series; ``hierarchy`` names the static ones by which series add up, the widest first;
+    ``known_at`` says when each row became known. ``layout``: ``long``; ``wide`` (each column of ``values`` is a series,
+    called by its header, and ``value`` is empty); ``across`` (each column of ``values`` is a time, and a row is a
+    series). ``timezone`` is the zone in which times without an offset were written, "" where none was named.
+    ``choices`` holds ``encoding``, ``delimiter``, ``sheet`` and ``format:<column>``.
     """
 
     time: str
     value: str
     series: tuple[str, ...] = ()
     covariates: tuple[str, ...] = ()
+    past: tuple[str, ...] = ()
+    static: tuple[str, ...] = ()
+    hierarchy: tuple[str, ...] = ()
+    known_at: str = ""
+    layout: str = "long"
+    values: tuple[str, ...] = ()
+    timezone: str = ""
     choices: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> ColumnMapping:
-        """The mapping that ``to_json`` wrote."""
-        return cls(
-            time=str(data.get("time") or ""),
-            value=str(data.get("value") or ""),
-            series=tuple(str(name) for name in data.get("series") or ()),
-            covariates=tuple(str(name) for name in data.get("covariates") or ()),
-            choices={str(key): str(value) for key, value in (data.get("choices") or {}).items()},
-        )
+        """The mapping that ``to_json`` wrote; what an older program did not write has its default."""
+        texts: dict[str, Any] = {
+            name: str(data.get(name) or "") for name in ("time", "value", "known_at", "timezone")
+        }
+        lists: dict[str, Any] = {
+            name: tuple(str(each) for each in data.get(name) or ())
+            for name in ("series", "covariates", "past", "static", "hierarchy", "values")
+        }
+        choices = {str(key): str(value) for key, value in (data.get("choices") or {}).items()}
+        return cls(**texts, **lists, layout=str(data.get("layout") or "long"), choices=choices)
 
     def to_json(self) -> dict[str, Any]:
         """The mapping as JSON values."""
-        return {
-            **asdict(self),
-            "series": list(self.series),
-            "covariates": list(self.covariates),
-            "choices": dict(self.choices),
-        }
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """Something about the data that the user should know; nothing is repaired because of it.
-
-    ``severity``: ``info``; ``warning`` (the forecast suffers); ``error`` (cannot be trained as it is).
-    ``series`` and ``rows`` name the first few of ``series_count`` and ``count``.
-    """
-
-    code: str
-    severity: str
-    title: str
-    detail: str
-    fix: str
-    series: tuple[str, ...] = ()
-    series_count: int = 0
-    rows: tuple[int, ...] = ()
-    count: int = 0
+        data = {name: list(each) if isinstance(each, tuple) else each for name, each in asdict(self).items()}
+        return {**data, "choices": dict(self.choices)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +196,7 @@ class Reading:
             problems=tuple(Problem(**_tupled(item)) for item in data["problems"]),
             questions=tuple(_question(item) for item in data["questions"]),
             said=tuple(data["said"]),
-            findings=tuple(Finding(**_tupled(item)) for item in data["findings"]),
+            findings=tuple(Finding.from_json(item) for item in data["findings"]),
             samples=tuple(Sample(**_tupled(item)) for item in data["samples"]),
             table=Table(**_tupled(data["table"])) if data["table"] else None,
             file_rows=data["file_rows"],

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from apps.datasets.reading import runner
+from apps.datasets.reading.asking import read_file
 from apps.datasets.reading.contracts import ColumnMapping, Reading
-from apps.datasets.reading.runner import Limits, read_file
+from apps.datasets.sandbox import runner
+from apps.datasets.sandbox.runner import Limits
 from tests.datasets.csv_files import daily
 
 MEGABYTE = 1 << 20
@@ -75,12 +76,12 @@ def test_a_child_that_takes_too_long_is_a_refused_file(tmp_path: Path) -> None:
 
 def test_the_child_gets_no_secret_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ALMANAC_SECRET_KEY", "secret")
-    assert not any(name.startswith("ALMANAC") for name in runner._environment())
+    assert not any(name.startswith("ALMANAC") for name in runner.environment())
 
 
 def test_the_parent_side_imports_neither_polars_nor_numpy() -> None:
     code = (
-        "import sys; import apps.datasets.reading.runner, apps.datasets.demo.catalogue, apps.datasets.demo.sample_csv;"
+        "import sys; import apps.datasets.reading.asking, apps.datasets.demo.catalogue, apps.datasets.demo.sample_csv;"
         "print([name for name in ('polars', 'pandas', 'pyarrow', 'numpy') if name in sys.modules])"
     )
     done = subprocess.run(

@@ -1,0 +1,11 @@
+"""What a child can be asked to do: a name, and the function that takes the request and gives the answer, both JSON values."""
+
+from __future__ import annotations
+
+from typing import Final
+
+# "module:function"; the module is imported in the child alone, so that the web process never loads polars.
+TASKS: Final = {
+    "read": "apps.datasets.reading.tasks:read",
+    "demo": "apps.datasets.reading.tasks:demo",
+}
