@@ -7,7 +7,7 @@ imported.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from apps.engine import errors
 from apps.engine.frequency import Frequency, Times, as_times, infer
+from apps.engine.vintages import Vintages, fill_unknown
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -26,7 +27,8 @@ class Panel:
 
     `values` f8[N], `indptr` i8[S+1], `ds` int64[N] or datetime64[s][N]. `known_future` maps a covariate's
     name to f8[N] beside the values; `future` maps the same names to f8[S, F], the covariate in the F steps
-    after each series' last point (NaN where unknown). `static` maps a name to one value a series.
+    after each series' last point (NaN where unknown). `static` maps a name to one value a series. `vintages` says which
+    points arrived late or were corrected, and when.
     Construction checks shapes, finite values, ascending times and the grid, and raises an EngineError that
     names series and row. Gaps on the grid are allowed here.
     """
@@ -39,6 +41,7 @@ class Panel:
     known_future: Mapping[str, Floats] = field(default_factory=dict)
     static: Mapping[str, Sequence[Any]] = field(default_factory=dict)
     future: Mapping[str, Floats] = field(default_factory=dict)
+    vintages: Vintages | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "series_ids", tuple(str(name) for name in self.series_ids))
@@ -77,9 +80,19 @@ class Panel:
     def head(self, lengths: Ints) -> Panel:
         """Each series cut to its first `lengths[s]` points; series with length 0 are left out.
 
-        What `known_future` holds beyond the cut becomes `future`, so that a backtest sees what was known.
+        What `known_future` holds beyond the cut becomes `future`, so that a backtest sees what was known. Values are
+        those that were known when the last point of the cut had arrived; what was not there yet is filled from before.
         """
-        return self._cut([(s, int(n)) for s, n in enumerate(lengths) if n > 0], keep_future=False)
+        parts = [(s, int(n)) for s, n in enumerate(lengths) if n > 0]
+        return self._as_known(np.asarray(lengths, np.int64))._cut(parts, keep_future=False)
+
+    def _as_known(self, lengths: Ints) -> Panel:
+        if self.vintages is None or self.frequency.is_integer:
+            return self
+        ends = self.ds[self.indptr[:-1] + np.maximum(lengths - 1, 0)]
+        moments = self.vintages.moments(ends, lengths)
+        values = self.vintages.as_known(self.values, self.indptr, lengths, moments)
+        return replace(self, values=fill_unknown(values, self.indptr, self.frequency.season_length))
 
     def _cut(self, parts: list[tuple[int, int]], *, keep_future: bool) -> Panel:
         starts = [int(self.indptr[s]) for s, _ in parts]
@@ -97,6 +110,7 @@ class Panel:
             {k: v[index] for k, v in self.known_future.items()},
             {k: [v[s] for s in rows] for k, v in self.static.items()},
             future,
+            self.vintages.take(np.asarray(rows, np.int64)) if self.vintages and keep_future else None,
         )
 
     def _beyond(self, parts: list[tuple[int, int]]) -> dict[str, Floats]:
