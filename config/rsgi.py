@@ -1,7 +1,9 @@
 """The web process's entry: reads requests without holding a thread, then runs Django in a bounded pool.
 
 A threaded WSGI server stops when as many slow clients connect as it has threads. Here the event loop reads
-each body, with a deadline and a cap; a thread is taken only for a whole request. granian calls `app`.
+each body, with a deadline and a cap; a thread is taken only for a whole request. A large upload is asked about
+first: the application sees its head alone, and what it would refuse anyway is refused before the body is read
+(`apps.core.admission` is the other side). granian calls `app`.
 """
 
 from __future__ import annotations
@@ -23,7 +25,16 @@ from typing import Any
 
 from granian.rsgi import HTTPProtocol, ProtocolClosed, ProtocolError, Scope  # type: ignore[attr-defined]
 
-from config.rsgi_request import HOP_BY_HOP, Environ, Limits, Refused, make_environ, read_body
+from config.rsgi_request import (
+    HOP_BY_HOP,
+    Environ,
+    Limits,
+    Refused,
+    declared_length,
+    discard,
+    make_environ,
+    read_body,
+)
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +49,13 @@ TITLES = {
     413: ("too_large", "The body is too large"),
     500: ("internal", "Something failed on our side"),
     503: ("overloaded", "Too many requests at this moment"),
+    507: ("disk_full", "The server cannot keep the body"),
 }
+QUESTION = "almanac.admission"  # the declared length (None: unknown) of a body that would come
+ADMITTED = "almanac.admitted"  # the body came after the question was answered with 204
+LIMIT = "almanac.limit"  # set by the application: at most so many bytes may come
+LINGER_BYTES = 4 * 1024 * 1024
+LINGER_SECONDS = 2.0
 
 
 class ClientGone(Exception):
@@ -88,27 +105,35 @@ class Entry:
         try:
             await self._answer(scope, protocol, request_id)
         except Refused as refusal:
-            _send_problem(scope, protocol, refusal, request_id)
+            await _refuse(scope, protocol, refusal, request_id)
         except (ClientGone, ProtocolClosed, ProtocolError):
             log.info("client went away: %s %s", scope.method, scope.path)
+        except Exception:
+            log.exception("the application failed: %s %s", scope.method, scope.path)
+            failure = Refused(500, f"It was noted under the request id {request_id}.")
+            await _refuse(scope, protocol, failure, request_id)
 
     async def _answer(self, scope: Scope, protocol: HTTPProtocol, request_id: str) -> None:
-        body, length = await read_body(scope, protocol, self._limits)
-        try:
-            environ = make_environ(scope, body, length, self._limits)
-            environ["HTTP_X_REQUEST_ID"] = request_id
+        given = {"HTTP_X_REQUEST_ID": request_id}
+        declared, cap = declared_length(scope), self._limits.cap(scope.method, scope.path)
+        if self._asks_first(scope, declared):
+            asked = make_environ(scope, io.BytesIO(), 0, self._limits) | given | {QUESTION: declared}
+            answer = await self._in_pool(asked, protocol)
+            if answer.status != 204:
+                await _send_and_close(scope, protocol, answer)
+                return
+            given[ADMITTED] = "1"
+            cap = min(cap, asked.get(LIMIT, cap))
+        body, length = await read_body(protocol, declared, cap, self._limits)
+        with contextlib.closing(body):
+            environ = make_environ(scope, body, length, self._limits) | given
             answer = await self._in_pool(environ, protocol)
-        except Refused:
-            raise
-        except (ClientGone, ProtocolClosed):
-            raise
-        except Exception as error:
-            log.exception("the application failed: %s %s", scope.method, scope.path)
-            raise Refused(500, f"It was noted under the request id {request_id}.") from error
-        finally:
-            body.close()
         if not answer.streamed:
             _send(scope, protocol, answer)
+
+    def _asks_first(self, scope: Scope, declared: int | None) -> bool:
+        large = declared is None or declared > self._limits.memory_bytes
+        return large and self._limits.is_upload(scope.method, scope.path)
 
     async def _in_pool(self, environ: Environ, protocol: HTTPProtocol) -> Answer:
         if self._running >= self._limits.threads + self._limits.waiting:
@@ -189,6 +214,26 @@ def _send(scope: Scope, protocol: HTTPProtocol, answer: Answer) -> None:
         protocol.response_file(answer.status, answer.headers, answer.file)
     else:
         protocol.response_bytes(answer.status, answer.headers, answer.body)
+
+
+async def _send_and_close(scope: Scope, protocol: HTTPProtocol, answer: Answer) -> None:
+    """What the application said instead of taking the body."""
+    answer.headers.append(("connection", "close"))
+    if not answer.streamed:
+        _send(scope, protocol, answer)
+    await _linger(scope, protocol)
+
+
+async def _refuse(scope: Scope, protocol: HTTPProtocol, refusal: Refused, request_id: str) -> None:
+    _send_problem(scope, protocol, refusal, request_id)
+    if refusal.status != 408:  # who is that slow has nothing on its way
+        await _linger(scope, protocol)
+
+
+async def _linger(scope: Scope, protocol: HTTPProtocol) -> None:
+    """A client that waits for our "continue" sends nothing that could be in the way."""
+    if scope.headers.get("expect") is None:
+        await discard(protocol, LINGER_BYTES, LINGER_SECONDS)
 
 
 def _request_id(scope: Scope) -> str:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import io
+import logging
 import os
 import re
 import sys
@@ -13,11 +15,14 @@ import time
 from dataclasses import dataclass
 from typing import IO, Any
 
-from granian.rsgi import HTTPProtocol, Scope  # type: ignore[attr-defined]
+from granian.rsgi import HTTPProtocol, ProtocolClosed, ProtocolError, Scope  # type: ignore[attr-defined]
+
+log = logging.getLogger(__name__)
 
 Environ = dict[str, Any]
 
 HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "upgrade", "te", "trailer", "proxy-connection"}
+UPLOAD_METHODS = {"POST", "PUT", "PATCH"}
 FORWARDED = {"x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "x-forwarded-port", "forwarded"}
 
 
@@ -26,12 +31,15 @@ class Limits:
     """What one web process takes on. Sizes in bytes, times in seconds."""
 
     body_bytes: int = 10 * 1024 * 1024
-    upload_bytes: int = 201 * 1024 * 1024  # a file of 200 MiB and what multipart wraps it in
-    upload_paths: re.Pattern[str] = re.compile(r"/datasets/new/$|/v1/(uploads|datasets)(/|$)")
+    upload_bytes: int = 1025 * 1024 * 1024  # a file of 1 GiB and what multipart wraps it in
+    upload_paths: re.Pattern[str] = re.compile(r"^/(v1/)?(uploads|datasets)(/|$)")
     silence_seconds: float = 10.0  # between two pieces of a body
     body_seconds: float = 20.0  # for a small body; longer ones earn time at the rate below
     bytes_per_second: float = 20_000.0
-    memory_bytes: int = 1024 * 1024  # of a body; the rest goes to a temporary file
+    memory_bytes: int = (
+        1024 * 1024
+    )  # of a body; a larger one goes to a temporary file, and is asked about before
+    spool: str | None = None  # the folder of these files, which have no name; None: the system's
     threads: int = 16
     waiting: int = 256  # requests that may wait for a thread
     trust_proxy: bool = False
@@ -46,11 +54,16 @@ class Limits:
             threads=number("ALMANAC_WEB_THREADS", cls.threads),
             waiting=number("ALMANAC_WEB_WAITING", cls.waiting),
             trust_proxy=os.environ.get("ALMANAC_TRUST_PROXY", "").lower() in {"1", "true", "yes", "on"},
+            spool=_spool(os.environ.get("ALMANAC_VAR")),
         )
 
-    def cap(self, path: str) -> int:
+    def is_upload(self, method: str, path: str) -> bool:
+        """Whether a large file may come there."""
+        return method in UPLOAD_METHODS and self.upload_paths.search(path) is not None
+
+    def cap(self, method: str, path: str) -> int:
         """The largest body for a path."""
-        return self.upload_bytes if self.upload_paths.search(path) else self.body_bytes
+        return self.upload_bytes if self.is_upload(method, path) else self.body_bytes
 
 
 def _number(variables: os._Environ[str], name: str, default: int) -> int:
@@ -58,6 +71,15 @@ def _number(variables: os._Environ[str], name: str, default: int) -> int:
     if not text.isdecimal():
         raise ValueError(f"{name} must be a whole number, not {text!r}")
     return int(text)
+
+
+def _spool(state: str | None) -> str | None:
+    """Beside the files that uploads become: ``/tmp`` is the machine's memory on many systems."""
+    if not state:
+        return None
+    folder = os.path.join(state, "spool")
+    os.makedirs(folder, exist_ok=True)
+    return folder
 
 
 class Refused(Exception):
@@ -70,26 +92,33 @@ class Refused(Exception):
         self.retry_after_seconds = retry_after_seconds
 
 
-async def read_body(scope: Scope, protocol: HTTPProtocol, limits: Limits) -> tuple[IO[bytes], int]:
-    """The whole body and its length; raises Refused when it is too large or too slow."""
-    declared, cap = _declared_length(scope), limits.cap(scope.path)
+async def read_body(
+    protocol: HTTPProtocol, declared: int | None, cap: int, limits: Limits
+) -> tuple[IO[bytes], int]:
+    """The whole body and its length; raises Refused when it is too large, too slow, or not whole."""
     if declared == 0:
         return io.BytesIO(), 0
     if declared is not None and declared > cap:
         raise _too_large(cap)
-    spool = tempfile.SpooledTemporaryFile(max_size=limits.memory_bytes)  # noqa: SIM115 - the caller closes it
+    spool = tempfile.SpooledTemporaryFile(max_size=limits.memory_bytes, dir=limits.spool)  # noqa: SIM115 - the caller closes it
     try:
         length = await _fill(spool, protocol, limits, cap)
+        if declared is not None and length != declared:
+            raise _broken_off(length)
+        spool.seek(0)
+    except OSError as error:
+        spool.close()
+        log.exception("a body could not be kept")
+        raise Refused(507, "The server's disk took no more of the body. Nothing of it was kept.") from error
     except BaseException:
         spool.close()
         raise
-    spool.seek(0)
     return spool, length
 
 
 async def _fill(spool: IO[bytes], protocol: HTTPProtocol, limits: Limits, cap: int) -> int:
     length, began = 0, time.monotonic()
-    pieces = protocol.__aiter__()
+    pieces, ended = protocol.__aiter__(), False
     while True:
         left = limits.body_seconds + length / limits.bytes_per_second - (time.monotonic() - began)
         try:
@@ -101,6 +130,11 @@ async def _fill(spool: IO[bytes], protocol: HTTPProtocol, limits: Limits, cap: i
             raise Refused(
                 408, f"Only {length} bytes of the body came in time. Send it without pauses."
             ) from error
+        # granian gives an empty piece at the end, and one more where the connection or the encoding broke; a trailer,
+        # which hardly anybody sends, looks the same.
+        if ended:
+            raise _broken_off(length)
+        ended = not piece
         length += len(piece)
         if length > cap:
             raise _too_large(cap)
@@ -110,7 +144,21 @@ async def _fill(spool: IO[bytes], protocol: HTTPProtocol, limits: Limits, cap: i
             spool.write(piece)
 
 
-def _declared_length(scope: Scope) -> int | None:
+async def discard(protocol: HTTPProtocol, most_bytes: int, seconds: float) -> None:
+    """After a refusal: let the client come to read it. A connection that closes on what is still being sent is reset,
+    and a reset may overtake the answer."""
+    came = 0
+    with contextlib.suppress(TimeoutError, ProtocolClosed, ProtocolError):
+        async with asyncio.timeout(seconds):
+            async for piece in protocol:
+                came += len(piece)
+                if came > most_bytes:
+                    await asyncio.sleep(
+                        seconds
+                    )  # to the timeout: the client cannot send, so it looks for an answer
+
+
+def declared_length(scope: Scope) -> int | None:
     """Content-Length; 0 without any body; None when the body says its length only by ending."""
     text = scope.headers.get("content-length")
     if text is None:
@@ -119,6 +167,10 @@ def _declared_length(scope: Scope) -> int | None:
     if not (text.isascii() and text.isdigit()):
         raise Refused(400, "Content-Length is not a number.")
     return int(text)
+
+
+def _broken_off(length: int) -> Refused:
+    return Refused(400, f"The body broke off after {length} bytes. Nothing of it was kept: send it again.")
 
 
 def _too_large(cap: int) -> Refused:

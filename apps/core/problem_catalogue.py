@@ -23,6 +23,7 @@ ENTRY: Final = {
     413: ("too_large", "The body is too large"),
     500: ("internal", "Something failed on our side"),
     503: ("overloaded", "Too many requests at this moment"),
+    507: ("disk_full", "The server cannot keep the body"),
 }
 _OWN: Final = ("apps.", "tenants.")
 _Class = TypeVar("_Class")
@@ -54,7 +55,7 @@ def import_errors() -> None:
         name = f"{config.name}.errors"
         if name.startswith(_OWN) and importlib.util.find_spec(name):
             importlib.import_module(name)
-    for name in ("apps.core.api", "apps.core.storage"):
+    for name in ("apps.core.admission", "apps.core.api", "apps.core.storage"):
         importlib.import_module(name)
 
 

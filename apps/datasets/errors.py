@@ -89,6 +89,15 @@ class TooManyRows(AppError):
     )
 
 
+class NoRowsLeft(AppError):
+    """The plan's number of rows is reached: said before a file comes, whose rows nobody has counted."""
+
+    kind = Kind.PAYMENT_REQUIRED
+    code = "too_many_rows"
+    title = TooManyRows.title
+    template = "The plan includes {limit} rows, and {used} are stored: no row more has room. Upgrade the plan."
+
+
 class NotTrainable(AppError):
     """The data has no regular grid that a model could be trained on."""
 

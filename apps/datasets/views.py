@@ -15,9 +15,10 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from apps.accounts.http import TenantRequest
 from apps.accounts.permissions import require
+from apps.core.admission import takes_uploads
 from apps.core.errors import AppError
 from apps.core.ids import parse_public_id
-from apps.datasets import panels, queries, services
+from apps.datasets import admission, panels, queries, services
 from apps.datasets.demo import sample_csv as sample
 from apps.datasets.errors import NameTaken, refusal_of
 from apps.datasets.forms import CHOICE_PREFIX, MappingForm, NameForm, UploadForm, mapping_of
@@ -37,6 +38,7 @@ def dataset_list(request: HttpRequest) -> HttpResponse:
     return render(request, "datasets/list.html", {"page": page, "can_write": _may(request, "datasets:write")})
 
 
+@takes_uploads(POST=admission.new_dataset)
 @require_http_methods(["GET", "POST"])
 @require("datasets:write")
 def new(request: HttpRequest) -> HttpResponse:

@@ -77,6 +77,7 @@ MIDDLEWARE = [
     "apps.core.middleware_pages.MessageMiddleware",
     "apps.core.middleware_pages.XFrameOptionsMiddleware",
     "apps.accounts.middleware.SessionScopeMiddleware",
+    "apps.core.admission.AdmissionMiddleware",
 ]
 ROOT_URLCONF = "config.urls_public"
 PUBLIC_URLCONF = "config.urls_public"
@@ -153,7 +154,7 @@ SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 10 * 1024 * 1024
-MAX_UPLOAD_BYTES = env.number("ALMANAC_MAX_UPLOAD_BYTES", 200 * 1024 * 1024)
+MAX_UPLOAD_BYTES = env.number("ALMANAC_MAX_UPLOAD_BYTES", 1024 * 1024 * 1024)
 SILENCED_SYSTEM_CHECKS: list[str] = []
 
 REST_FRAMEWORK = {

@@ -2,77 +2,31 @@
 
 from __future__ import annotations
 
-import json
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
 
 from config.rsgi_request import Limits
 from tests.config import tiny_wsgi
-
-REPOSITORY = Path(__file__).resolve().parents[2]
+from tests.config.serving import problem, raw, serving
 
 
 @pytest.fixture(scope="module")
 def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        number: int = probe.getsockname()[1]
-    words = ["--interface", "rsgi", "--port", str(number), "--http", "1", "--no-ws", "--runtime-mode", "st"]
-    command = [str(Path(sys.executable).with_name("granian")), *words, "tests.config.tiny_wsgi:app"]
     log = tmp_path_factory.mktemp("granian") / "log"
-    with log.open("wb") as output:
-        process = subprocess.Popen(command, cwd=REPOSITORY, stdout=output, stderr=output)
-    try:
-        _wait_until_it_listens(number, process, log)
-        yield number
-    finally:
-        process.terminate()
-        process.wait(15)
-
-
-def _wait_until_it_listens(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
-    end = time.monotonic() + 20
-    while time.monotonic() < end:
-        assert process.poll() is None, log.read_text()
-        try:
-            socket.create_connection(("127.0.0.1", port), 1).close()
-            return
-        except OSError:
-            time.sleep(0.05)
-    raise AssertionError(log.read_text())
+    with serving("tests.config.tiny_wsgi:app", log) as server:
+        yield server.port
 
 
 @pytest.fixture
 def client(port: int) -> Iterator[httpx.Client]:
     with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=10) as opened:
         yield opened
-
-
-def raw(port: int, request: bytes, wait_seconds: float = 5) -> bytes:
-    """Send bytes as they are and read until the server closes."""
-    with socket.create_connection(("127.0.0.1", port), wait_seconds) as connection:
-        connection.sendall(request)
-        answer = b""
-        while piece := connection.recv(65536):
-            answer += piece
-    return answer
-
-
-def problem(answer: bytes) -> dict[str, Any]:
-    head, _, body = answer.partition(b"\r\n\r\n")
-    assert b"content-type: application/problem+json" in head
-    parsed: dict[str, Any] = json.loads(body)
-    assert f"x-request-id: {parsed['request_id']}".encode() in head
-    return parsed
 
 
 def test_the_environ_is_what_wsgi_demands(client: httpx.Client) -> None:
@@ -233,8 +187,8 @@ def test_the_environment_changes_the_limits(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv("ALMANAC_TRUST_PROXY", "1")
     limits = Limits.from_environment()
     assert (limits.threads, limits.trust_proxy) == (3, True)
-    assert limits.cap("/datasets/new/") == 1000 + 1024 * 1024
-    assert limits.cap("/v1/forecasts") == 10 * 1024 * 1024
+    assert limits.cap("POST", "/datasets/new/") == 1000 + 1024 * 1024
+    assert limits.cap("POST", "/v1/forecasts") == 10 * 1024 * 1024
 
 
 def test_a_limit_that_is_not_a_number_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -21,6 +22,7 @@ LIMITS = Limits(
     memory_bytes=50_000,
     threads=2,
     waiting=2,
+    spool=os.environ.get("TINY_SPOOL"),
 )
 StartResponse = Callable[[str, list[tuple[str, str]]], Any]
 
@@ -40,6 +42,12 @@ class Counted:
         Counted.closed += 1
 
 
+class Asked:
+    """The lengths of the bodies that were asked about."""
+
+    lengths: list[int | None] = []
+
+
 class Download:
     """What Django's FileResponse looks like to a server."""
 
@@ -56,6 +64,10 @@ class Download:
 
 
 def application(environ: Environ, start: StartResponse) -> Iterable[bytes]:
+    return (_admit if "almanac.admission" in environ else _serve)(environ, start)
+
+
+def _serve(environ: Environ, start: StartResponse) -> Iterable[bytes]:
     page = environ["PATH_INFO"].rsplit("/", 1)[-1]
     plain = [
         ("Content-Type", "text/plain"),
@@ -73,13 +85,25 @@ def application(environ: Environ, start: StartResponse) -> Iterable[bytes]:
     if page == "stream":
         start("200 OK", plain)
         return Counted(_slowly())
-    if page == "closed":
+    if page in {"closed", "asked"}:
         start("200 OK", plain)
-        return [str(Counted.closed).encode()]
+        return [json.dumps(Counted.closed if page == "closed" else Asked.lengths).encode()]
     if page == "file":
         start("200 OK", [("Content-Type", "text/plain")])
         return Download(__file__)
     return _echo(environ, start, plain)
+
+
+def _admit(environ: Environ, start: StartResponse) -> Iterable[bytes]:
+    """``?full`` has no room, ``?small`` takes less than the server would."""
+    Asked.lengths.append(environ["almanac.admission"])
+    if environ["QUERY_STRING"] == "full":
+        start("402 Payment Required", [("Content-Type", "text/plain")])
+        return [b"no room"]
+    if environ["QUERY_STRING"] == "small":
+        environ["almanac.limit"] = 60_000
+    start("204 No Content", [])
+    return []
 
 
 def _slowly() -> Iterator[bytes]:

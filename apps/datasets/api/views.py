@@ -15,7 +15,7 @@ from rest_framework.views import APIView
 
 from apps.core.api import page
 from apps.core.errors import FieldError
-from apps.datasets import queries, services
+from apps.datasets import admission, queries, services
 from apps.datasets.errors import FileMissing, MappingInvalid
 from apps.datasets.models import Dataset, DatasetVersion
 from apps.datasets.reading.contracts import ColumnMapping, Reading
@@ -28,6 +28,7 @@ class Datasets(APIView):
     """The tenant's data sets; a POST of a CSV file makes one."""
 
     required_scope: ClassVar = {"GET": "datasets:read", "POST": "datasets:write"}
+    takes_uploads: ClassVar = {"POST": admission.new_dataset}
     parser_classes = [MultiPartParser]
 
     def get(self, request: Request) -> Response:
