@@ -112,7 +112,8 @@ def _asking(view_class: type[APIView]) -> Callable[..., Any]:
 
 
 def _may_come(view: APIView, request: Request, **names: Any) -> Response:
-    if request.negotiator.select_parser(request, request.parsers) is None:
+    assert request.negotiator is not None, "the view made the request"
+    if request.negotiator.select_parser(request, request.parsers or ()) is None:
         raise UnsupportedMediaType(str(request.content_type))
     _check(request._request, getattr(view, "takes_uploads", {}), names)
     return Response(status=204)

@@ -61,8 +61,8 @@ class RawUploadParser(BaseParser):
 
     def parse(
         self, stream: Any, media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
-    ) -> RawUpload:
-        """The body, unread; raises ``InvalidParameter`` for a name that no text of ours can hold."""
+    ) -> Any:
+        """A ``RawUpload``: the body, unread; raises ``InvalidParameter`` for a name that no text of ours can hold."""
         request = cast("Request", (parser_context or {})["request"])
         name = _FOLDERS.sub("", text_parameter(request, "filename"))
         size = int(request.META.get("CONTENT_LENGTH") or 0)

@@ -13,7 +13,7 @@ from apps.core import scope
 from apps.datasets import queries
 from apps.datasets.errors import FileTooLarge, NoRowsLeft, TooManyDatasets
 from tenants import queries as tenants
-from tenants.services import Limits
+from tenants.models import TenantLimits
 
 
 def new_dataset(*, size: int | None, **_names: Any) -> None:
@@ -37,11 +37,11 @@ def _check_size(size: int | None) -> None:
         raise FileTooLarge(limit_bytes=settings.MAX_UPLOAD_BYTES)
 
 
-def _check_rows(limits: Limits) -> None:
+def _check_rows(limits: TenantLimits) -> None:
     used = queries.count_rows()
     if used >= limits.rows:
         raise NoRowsLeft(limit=limits.rows, used=used)
 
 
-def _limits() -> Limits:
+def _limits() -> TenantLimits:
     return tenants.get_limits(tenant_id=scope.current_tenant().id)

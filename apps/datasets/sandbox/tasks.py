@@ -8,4 +8,5 @@ from typing import Final
 TASKS: Final = {
     "read": "apps.datasets.reading.tasks:read",
     "demo": "apps.datasets.reading.tasks:demo",
+    "expect": "apps.datasets.expectations.tasks:expect",
 }
