@@ -55,7 +55,7 @@ QUESTION = "almanac.admission"  # the declared length (None: unknown) of a body 
 ADMITTED = "almanac.admitted"  # the body came after the question was answered with 204
 LIMIT = "almanac.limit"  # set by the application: at most so many bytes may come
 LINGER_BYTES = 4 * 1024 * 1024
-LINGER_SECONDS = 2.0
+LINGER_SECONDS = 1.0
 
 
 class ClientGone(Exception):
