@@ -5,9 +5,10 @@ from __future__ import annotations
 import base64
 import json
 import os
+import re
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, quote, unquote, urlsplit
+from urllib.parse import SplitResult, parse_qs, parse_qsl, quote, unquote, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 from psycopg import conninfo
@@ -105,6 +106,70 @@ def mail(value: str, folder: Path) -> dict[str, Any]:
         "EMAIL_USE_SSL": options.get("ssl") == "1",
         "EMAIL_TIMEOUT": int(options.get("timeout", "20")),
     }
+
+
+_BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+_S3_OPTIONS = ("endpoint_url", "region", "addressing_style")
+
+
+def storage(name: str, folder: Path) -> dict[str, Any]:
+    """Django's storage of the tenants' files for ``s3://bucket/prefix?endpoint_url=…&region=…``; where the variable is
+    empty, ``folder``. Nothing is imported or asked yet."""
+    value = text(name, "")
+    if not value:
+        return {"BACKEND": "apps.core.storage.local.LocalStorage", "OPTIONS": {"location": folder}}
+    parts, options = urlsplit(value), dict(parse_qsl(urlsplit(value).query, keep_blank_values=True))
+    prefix = unquote(parts.path).strip("/")
+    if fault := _storage_fault(parts, prefix, options):
+        raise ImproperlyConfigured(f"{name}: {fault}")
+    style = options.get("addressing_style", "path" if "endpoint_url" in options else "auto")
+    return {
+        "BACKEND": "apps.core.storage.s3.BucketStorage",
+        "OPTIONS": {
+            "bucket_name": parts.netloc,
+            "location": prefix,
+            "endpoint_url": options.get("endpoint_url"),
+            "region_name": options.get("region"),
+            "addressing_style": style,
+            "signature_version": "s3v4",
+            "default_acl": None,
+            "querystring_auth": True,
+            "file_overwrite": True,  # names say the content: another name for the same one would be lost
+            **_s3_credentials(),
+        },
+    }
+
+
+def _storage_fault(parts: SplitResult, prefix: str, options: dict[str, str]) -> str | None:
+    endpoint = urlsplit(options.get("endpoint_url", "http://x"))
+    unknown = sorted(options.keys() - set(_S3_OPTIONS))
+    faults = {
+        "it must begin with s3://bucket; without it, files are kept in ALMANAC_VAR/storage.": parts.scheme
+        != "s3",
+        "keys do not belong into it: set ALMANAC_S3_ACCESS_KEY_ID and ALMANAC_S3_SECRET_ACCESS_KEY.": "@"
+        in parts.netloc,
+        f"{parts.netloc!r} is no bucket's name: 3 to 63 lower-case letters, digits, dots and hyphens.": not (
+            _BUCKET.fullmatch(parts.netloc)
+        ),
+        f"{prefix!r} is no prefix: write it as folder/folder.": parts.fragment
+        or any(step in ("", ".", "..") for step in prefix.split("/") if prefix),
+        f"it has the unknown option {unknown[:1]}; known are {', '.join(_S3_OPTIONS)}.": unknown,
+        "endpoint_url must be an address such as https://minio.example.com:9000.": not endpoint.hostname
+        or endpoint.scheme not in ("http", "https"),
+        "addressing_style must be auto, path or virtual.": options.get("addressing_style", "auto")
+        not in ("auto", "path", "virtual"),
+    }
+    return next((fault for fault, is_so in faults.items() if is_so), None)
+
+
+def _s3_credentials() -> dict[str, Any]:
+    """Ours where they are set; else boto3 looks where it always does: environment, profile, the machine's role."""
+    key, secret = text("ALMANAC_S3_ACCESS_KEY_ID", ""), text("ALMANAC_S3_SECRET_ACCESS_KEY", "")
+    if bool(key) != bool(secret):
+        raise ImproperlyConfigured(
+            "Set both ALMANAC_S3_ACCESS_KEY_ID and ALMANAC_S3_SECRET_ACCESS_KEY, or neither."
+        )
+    return {"access_key": key, "secret_key": secret, "security_token": None} if key else {}
 
 
 def peppers(value: str) -> dict[int, bytes]:

@@ -111,10 +111,10 @@ def _params(version: ModelVersion) -> dict[str, Any]:
 
 def _register(client: MlflowClient, key: TenantKey, version: ModelVersion, run: Run) -> None:
     name = f"{key.schema}.{version.model.name}"
-    bundle = storage.tenant_path(key, version.bundle_path)
-    if not _artifact(run, "bundle", bundle.name).exists():
-        client.log_artifact(run.info.run_id, str(bundle), "bundle")
-    number = mlflow_store._version(client, name, run, version.bundle_sha256, bundle)
+    with storage.local_copy(key, version.bundle_path, version.bundle_sha256) as bundle:
+        if not _artifact(run, "bundle", bundle.name).exists():
+            client.log_artifact(run.info.run_id, str(bundle), "bundle")
+        number = mlflow_store._version(client, name, run, version.bundle_sha256, bundle)
     found = {"mlflow_run_id": run.info.run_id, "mlflow_name": name, "mlflow_version": number}
     if any(getattr(version, field) != value for field, value in found.items()):
         ModelVersion.objects.filter(id=version.id).update(**found)

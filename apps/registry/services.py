@@ -28,9 +28,8 @@ def publish(*, trained: Trained, progress: Progress) -> ModelVersion:
         return earlier
     key = scope.current_tenant()
     sha256, path = storage.write_content(key, BUNDLES, trained.bundle, SUFFIX)
-    mirrored = mlflow_store.register(
-        key=key, trained=trained, sha256=sha256, bundle=storage.tenant_path(key, path)
-    )
+    with storage.local_copy(key, path, sha256) as bundle:
+        mirrored = mlflow_store.register(key=key, trained=trained, sha256=sha256, bundle=bundle)
     with transaction.atomic():
         progress.hold()
         version = _insert(trained, sha256, path, mirrored)

@@ -10,6 +10,14 @@ from config import env, logs
 BASE_DIR = env.REPOSITORY
 VAR = Path(env.text("ALMANAC_VAR", str(BASE_DIR / "var")))
 STORAGE_ROOT = VAR / "storage"
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+    "tenants": env.storage("ALMANAC_STORAGE_URL", STORAGE_ROOT),
+}
+# Copies on this machine of what is stored elsewhere.
+FILE_CACHE = VAR / "cache"
+FILE_CACHE_BYTES = env.number("ALMANAC_FILE_CACHE_BYTES", 5_000_000_000)
 ANCHOR_DIR = Path(env.text("ALMANAC_ANCHOR_DIR", str(VAR / "anchors")))
 DEBUG = False
 SECRET_KEY = env.text("ALMANAC_SECRET_KEY")

@@ -1,11 +1,9 @@
-"""Ids, stored files, cache keys, cells of CSV files, pages of lists, and the SQL of shared tables."""
+"""Ids, cache keys, cells of CSV files, pages of lists, and the SQL of shared tables."""
 
 from __future__ import annotations
 
-import hashlib
 import time
 import uuid
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +12,7 @@ from django.core import signing
 from rest_framework.request import Request
 from rest_framework.test import APIRequestFactory
 
-from apps.core import api, cache, ids, scope, storage
+from apps.core import api, cache, ids, scope
 from apps.core.csv import safe_cell
 from apps.core.database import SharedTable, role_name
 from apps.core.errors import NotFound
@@ -65,62 +63,6 @@ class TestIds:
         with pytest.raises(NotFound) as caught:
             ids.parse_public_id("job", "x" * 10_000)
         assert len(caught.value.detail) < 200
-
-
-class TestStorage:
-    """Files that are whole or not there."""
-
-    def test_content_is_kept_under_its_hash_once(self) -> None:
-        sha256, path = storage.write_content(KEY, "bundles", b"abc", ".alm")
-        assert sha256 == hashlib.sha256(b"abc").hexdigest()
-        assert path == f"bundles/{sha256}.alm"
-        before = storage.tenant_path(KEY, path).stat().st_mtime_ns
-        assert storage.write_content(KEY, "bundles", b"abc", ".alm") == (sha256, path)
-        assert storage.tenant_path(KEY, path).stat().st_mtime_ns == before
-        assert storage.read_content(KEY, path, sha256) == b"abc"
-
-    def test_a_file_is_moved_in(self, tmp_path: Path) -> None:
-        for _ in range(2):
-            source = tmp_path / "source"
-            source.write_bytes(b"x" * (3 << 20))
-            sha256, path = storage.write_content(KEY, "datasets", source, ".parquet")
-            assert not source.exists()
-            assert storage.digest(storage.tenant_path(KEY, path)) == sha256
-
-    def test_a_write_that_fails_leaves_nothing(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        def full(_descriptor: int) -> None:
-            raise OSError(28, "No space left on device")
-
-        monkeypatch.setattr(storage.os, "fsync", full)
-        with pytest.raises(OSError, match="No space"):
-            storage.write_content(KEY, "full", b"abc", ".alm")
-        assert list(storage.tenant_path(KEY, "full").iterdir()) == []
-
-    @pytest.mark.parametrize(
-        "parts",
-        [("..", "t_bbbbbbbbbbbbbbbb"), ("/etc/passwd",), ("a/../../b",), ("bundles", "..", "..", "x")],
-    )
-    def test_a_path_never_leaves_the_tenants_folder(self, parts: tuple[str, ...]) -> None:
-        with pytest.raises(ValueError, match="leaves"):
-            storage.tenant_path(KEY, *parts)
-
-    def test_a_link_out_of_the_folder_is_not_followed(self, tmp_path: Path) -> None:
-        folder = storage.tenant_path(KEY, "links")
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "out").unlink(missing_ok=True)
-        (folder / "out").symlink_to(tmp_path)
-        with pytest.raises(ValueError, match="leaves"):
-            storage.tenant_path(KEY, "links", "out", "x")
-
-    def test_a_changed_file_is_refused(self) -> None:
-        sha256, path = storage.write_content(KEY, "bundles", b"good", ".alm")
-        storage.tenant_path(KEY, path).write_bytes(b"evil")
-        with pytest.raises(storage.StorageCorrupted, match=path):
-            storage.read_content(KEY, path, sha256)
-
-    def test_a_missing_file_is_damage_that_the_operator_is_told_of(self) -> None:
-        with pytest.raises(storage.StorageCorrupted, match=r"bundles/none\.alm"):
-            storage.read_content(KEY, "bundles/none.alm", "0" * 64)
 
 
 class TestSharedTable:
