@@ -15,7 +15,6 @@ from django.db import transaction
 
 from apps import engine
 from apps.audit import services as audit
-from apps.core import storage
 from apps.core.scope import SystemRole
 from apps.core.tenancy import TenantKey
 from tenants import queries, replay
@@ -44,6 +43,7 @@ class Taken:
         return self.path.stat().st_size
 
 
+@files.problems()
 def back_up(*, tenant_id: uuid.UUID, to: Path, report: Report = lambda _line: None) -> Taken:
     """Write the tenant's data of this moment into one archive: ``to``, or a file of a telling name in that folder.
 
@@ -75,8 +75,7 @@ def _target(to: Path, tenant: Tenant) -> Path:
 
 
 def _check_room(folder: Path, key: TenantKey, named: dict[str, str]) -> None:
-    paths = [storage.tenant_path(key, relative) for relative in named]
-    needed = sum(path.stat().st_size for path in paths if path.exists())
+    needed = files.bytes_of(key, named)
     free = shutil.disk_usage(folder).free
     if free < needed:
         raise Refused(

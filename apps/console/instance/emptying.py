@@ -11,6 +11,7 @@ from django.conf import settings
 from psycopg import sql
 
 from apps.console.instance import manifest
+from apps.core.storage import backups as storage
 
 Report = Callable[[str], None]
 MARK: Final = "Almanac: a restore into this database did not end"
@@ -31,8 +32,8 @@ def what_is_there(dsn: str) -> list[str]:
         for table, what in (("accounts_user", "person(s)"), ("tenants_tenant", "tenant(s)")):
             if table in tables and (count := _count(connection, table)):
                 found.append(f"{count} {what}")
-    roots = [Path(settings.STORAGE_ROOT), Path(settings.MLFLOW_ARTIFACT_ROOT)]
-    files = sum(1 for root in roots for _path in manifest.list_files(root))
+    artifacts = manifest.list_files(Path(settings.MLFLOW_ARTIFACT_ROOT))
+    files = sum(1 for _file in (*storage.list_stored(), *artifacts))
     return [*found, f"{files} stored file(s)"] if files else found
 
 

@@ -12,7 +12,7 @@ import stat
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 FORMAT: Final = 1
 KIND: Final = "almanac.instance"
@@ -115,12 +115,18 @@ def digest(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def copy(source: Path, target: Path, *, mode: int = 0o600) -> File:
+def copy(source: Path, target: Path) -> File:
     """Copy a file, on the disk when this returns; the ``path`` of the answer is the target's name alone."""
+    with source.open("rb") as stream:
+        return save(stream, target)
+
+
+def save(stream: BinaryIO, target: Path) -> File:
+    """Write a stream to a file as ``copy`` does."""
     target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     hashed, size = hashlib.sha256(), 0
-    descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
-    with os.fdopen(descriptor, "wb") as out, source.open("rb") as stream:
+    descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "wb") as out:
         while chunk := stream.read(CHUNK_BYTES):
             hashed.update(chunk)
             size += len(chunk)
@@ -139,6 +145,17 @@ def copy_all(folder: Path, files: Iterable[File], target: Path, strip: str, repo
         if made.sha256 != file.sha256:
             raise Problem(f"{folder / file.path} changed while it was read.")
     return count
+
+
+def pieces(folder: Path, file: File) -> Iterator[bytes]:
+    """The content of a file of the backup; raises ``Problem`` at its end when it is not what was written."""
+    hashed = hashlib.sha256()
+    with (folder / file.path).open("rb") as stream:
+        while chunk := stream.read(CHUNK_BYTES):
+            hashed.update(chunk)
+            yield chunk
+    if hashed.hexdigest() != file.sha256:
+        raise Problem(f"{folder / file.path} changed while it was read.")
 
 
 def list_files(root: Path) -> Iterator[Path]:

@@ -17,10 +17,11 @@ from django.db.migrations.loader import MigrationLoader
 from psycopg import sql
 
 from apps.audit import services as audit
-from apps.console.instance import emptying, manifest, pg_tools, taking
+from apps.console.instance import emptying, manifest, pg_tools, stored, taking
 from apps.console.instance.manifest import Manifest, Problem, Report
 from apps.core.database import role_name
 from apps.core.scope import SystemRole
+from apps.core.storage import backups as storage
 from tenants import checks, migrating, provisioning
 from tenants.backups import tables
 from tenants.context import system_scope
@@ -39,6 +40,7 @@ class Restored:
     seconds: float
 
 
+@stored.problems()
 def restore(
     *,
     source: Path,
@@ -62,6 +64,7 @@ def restore(
     _databases(source, made, dsn, jobs, report)
     _files(source, made, report)
     faults = _bring_up_to_date(report)
+    stored.remove_others(made)
     emptying.unmark(dsn)
     _record(made)
     return Restored(made, _warnings(made), faults, time.monotonic() - began)
@@ -91,7 +94,8 @@ def _check(made: Manifest, dsn: str) -> None:
 
 def _check_room(made: Manifest) -> None:
     root = Path(settings.VAR)
-    needed = sum(file.bytes for name in (taking.STORAGE, taking.ARTIFACTS) for file in made.below(name))
+    here = (stored.STORAGE, taking.ARTIFACTS) if storage.is_local() else (taking.ARTIFACTS,)
+    needed = sum(file.bytes for name in here for file in made.below(name))
     free = shutil.disk_usage(root if root.exists() else root.parent).free
     if free < needed + _SPARE_BYTES:
         raise Problem(
@@ -133,10 +137,11 @@ def _make_roles(dsn: str, made: Manifest) -> None:
 
 
 def _files(source: Path, made: Manifest, report: Report) -> None:
-    places = {
-        taking.STORAGE: Path(settings.STORAGE_ROOT),
-        taking.ARTIFACTS: Path(settings.MLFLOW_ARTIFACT_ROOT),
-    }
+    places = {taking.ARTIFACTS: Path(settings.MLFLOW_ARTIFACT_ROOT)}
+    if storage.is_local():
+        places[stored.STORAGE] = Path(settings.STORAGE_ROOT)
+    else:
+        stored.put_back(source, made, report)
     for name, root in places.items():
         for path in list(manifest.list_files(root)):
             path.unlink()

@@ -20,14 +20,14 @@ from django.db import transaction
 
 from apps import engine
 from apps.audit import services as audit
-from apps.console.instance import append_only, manifest, moment, pg_tools
+from apps.console.instance import append_only, manifest, moment, pg_tools, stored
 from apps.console.instance.manifest import File, Manifest, Problem, Report
 from apps.console.instance.moment import Moment
 from apps.core.scope import SystemRole
 from tenants.backups import tables
 from tenants.context import system_scope
 
-DATABASE, MLFLOW_DATABASE, STORAGE, ARTIFACTS = "database", "mlflow-database", "storage", "mlflow"
+DATABASE, MLFLOW_DATABASE, ARTIFACTS = "database", "mlflow-database", "mlflow"
 QUEUE, STRIPE, ANCHORS, SECRETS = "valkey", "stripe", "anchors", "secrets"
 JOBS: Final = 2
 
@@ -45,13 +45,15 @@ class Taken:
         return sum(file.bytes for file in self.manifest.files)
 
 
+@stored.problems()
 def back_up(
     *, to: Path, with_secrets: bool = True, jobs: int = JOBS, report: Report = lambda _line: None
 ) -> Taken:
     """Write everything into a new folder below ``to``, named by the time. The program goes on working.
 
-    Files are named by their content and written before the rows that name them, and deletions wait: so whatever the
-    database of the moment names is there to be copied. Raises ``Problem``; then no folder is left.
+    Tenants' files are copied from wherever they are kept; those in a bucket are downloaded. They are named by their
+    content and written before the rows that name them, and deletions wait: so whatever the database of the moment
+    names is there to be copied. Raises ``Problem``; then no folder is left.
     """
     _check_target(to)
     target = to.absolute() / f"almanac-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
@@ -100,7 +102,7 @@ def _fill(folder: Path, with_secrets: bool, jobs: int, report: Report) -> Manife
             report=_part(report, "database"),
         )
         notes = _dump_mlflow(folder, jobs, report)
-        made = [*_stored(folder, now, report)]
+        made = [*stored.copy_out(folder, now, report)]
     made += _tree(Path(settings.MLFLOW_ARTIFACT_ROOT), folder, ARTIFACTS, report)
     made += _rest(folder, with_secrets, notes, report)
     made += [
@@ -112,8 +114,8 @@ def _fill(folder: Path, with_secrets: bool, jobs: int, report: Report) -> Manife
 
 
 def _check_room(folder: Path, now: Moment) -> None:
-    roots = [Path(settings.STORAGE_ROOT), Path(settings.MLFLOW_ARTIFACT_ROOT)]
-    files = sum(path.stat().st_size for root in roots for path in manifest.list_files(root))
+    mlflow = Path(settings.MLFLOW_ARTIFACT_ROOT)
+    files = stored.total_bytes() + sum(path.stat().st_size for path in manifest.list_files(mlflow))
     needed, free = files + now.bytes // 4, shutil.disk_usage(folder).free
     if free < needed:
         raise Problem(
@@ -161,20 +163,6 @@ def _dump_mlflow(folder: Path, jobs: int, report: Report) -> list[str]:
         report=_part(report, "MLflow's database"),
     )
     return []
-
-
-def _stored(folder: Path, now: Moment, report: Report) -> Iterator[File]:
-    for number, each in enumerate(moment.references(now), start=1):
-        report(f"file {number}: {each.schema}/{each.path}")
-        relative = f"{STORAGE}/{each.schema}/{each.path}"
-        source = Path(settings.STORAGE_ROOT) / each.schema / each.path
-        try:
-            made = manifest.copy(source, folder / relative)
-        except FileNotFoundError:
-            raise Problem(f"The stored file {source} is gone, though a row names it.") from None
-        if made.sha256 != each.sha256:
-            raise Problem(f"The stored file {source} is damaged: it does not have the hash of its row.")
-        yield replace(made, path=relative)
 
 
 def _rest(folder: Path, with_secrets: bool, notes: list[str], report: Report) -> Iterator[File]:
