@@ -13,6 +13,15 @@ from deploy.local.layout import REPOSITORY
 from deploy.local.options import Options
 from deploy.local.secrets import Secrets
 
+STORE_KEYS = (
+    "ALMANAC_S3_ACCESS_KEY_ID",
+    "ALMANAC_S3_ACCESS_KEY_ID_FILE",
+    "ALMANAC_S3_SECRET_ACCESS_KEY",
+    "ALMANAC_S3_SECRET_ACCESS_KEY_FILE",
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+)
 PRIVATE = {
     "DATABASE_URL",
     "ALMANAC_OWNER_DSN",
@@ -21,6 +30,7 @@ PRIVATE = {
     "STRIPE_WEBHOOK_SECRET",
     "ALMANAC_EMAIL_URL",
     "ALMANAC_AUDIT_SIGNING_KEY",
+    *STORE_KEYS,
 }
 
 
@@ -64,6 +74,7 @@ def build(options: Options, services: Services, secrets: Secrets) -> Environment
     common = plain(options) | _django(options, services)
     stripe = _stripe(options, services, secrets)
     owner = {"ALMANAC_OWNER_DSN": services.owner_dsn}
+    store = _given(*STORE_KEYS)
     mlflow = {
         "MLFLOW_TRACKING_URI": sqlalchemy_uri(services.mlflow_dsn),
         "MLFLOW_ARTIFACT_ROOT": str(options.layout.artifacts),
@@ -80,12 +91,15 @@ def build(options: Options, services: Services, secrets: Secrets) -> Environment
         "ALMANAC_DEMO_API_KEY_SECRET": secrets.demo_api_key_secret,
     }
     return Environments(
-        web=common | stripe | {"ALMANAC_POOL": "1", "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
-        training=common | mlflow,
-        interactive=common | stripe | mlflow | owner,
+        web=common
+        | store
+        | stripe
+        | {"ALMANAC_POOL": "1", "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
+        training=common | store | mlflow,
+        interactive=common | store | stripe | mlflow | owner,
         beat=common,
         clerk=common | clerk,
-        manage=common | stripe | mlflow | owner | clerk | demo,
+        manage=common | store | stripe | mlflow | owner | clerk | demo,
         plain=plain(options),
     )
 

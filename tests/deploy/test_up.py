@@ -98,6 +98,20 @@ def test_web_and_training_get_neither_the_owner_nor_the_administrator(environmen
     assert not [name for name in environments.training if name.startswith("STRIPE")]
 
 
+def test_only_processes_that_use_the_bucket_get_its_keys(
+    layout: Layout, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
+    monkeypatch.setenv("ALMANAC_STORAGE_URL", "s3://bucket")
+    for name in environment.STORE_KEYS:
+        monkeypatch.setenv(name, "of-the-bucket")
+    made: Environments = request.getfixturevalue("environments")
+    for having in (made.web, made.training, made.interactive, made.manage):
+        assert set(environment.STORE_KEYS) <= set(having)
+    for without in (made.beat, made.clerk, made.plain):
+        assert "of-the-bucket" not in without.values()
+        assert without["ALMANAC_STORAGE_URL"] == "s3://bucket", "the same settings, which ask for nothing"
+
+
 def test_secrets_go_as_files_and_the_simulator_is_said_to_be_one(
     environments: Environments, layout: Layout
 ) -> None:
