@@ -250,12 +250,13 @@ class TestFailures:
         with storage.open_content(KEY, path) as stream:
             stream.read(10)
 
-            def broken(_size: int) -> bytes:
+            def broken(*_: int) -> bytes:
                 raise ReadTimeoutError(endpoint_url="http://secret.example")
 
             monkeypatch.setattr(stream.raw._body, "read", broken)  # type: ignore[attr-defined]
-            with pytest.raises(storage.StorageUnavailable, match="ReadTimeoutError"):
-                stream.read()
+            for read in (lambda: stream.read(2 << 20), stream.read):
+                with pytest.raises(storage.StorageUnavailable, match="ReadTimeoutError"):
+                    read()
 
     def test_objects_are_only_opened_to_be_read(self) -> None:
         with pytest.raises(ValueError, match="opened to be read"):
@@ -366,8 +367,8 @@ class TestCopies:
     def test_a_download_that_breaks_leaves_nothing(self, monkeypatch: pytest.MonkeyPatch) -> None:
         ((sha256, path),) = stored(b"one")
 
-        def full(_self: Any, _name: str, target: Path) -> None:
-            target.write_bytes(b"o")
+        def full(_self: Any, _name: str, out: Any) -> None:
+            out.write(b"o")
             raise OSError(28, "No space left on device")
 
         monkeypatch.setattr(s3.BucketStorage, "fetch", full)
@@ -389,6 +390,28 @@ class TestCopies:
 
         monkeypatch.setattr(cache.fcntl, "flock", slow)
         assert use(sha256, path) == b"one"
+
+    def test_who_makes_room_never_takes_the_next_copy_for_the_one_that_it_found(
+        self, settings: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Between its opening and its lock, the copy goes and another process, which is using it, brings it again."""
+        ((sha256, path),) = stored(b"one")
+        use(sha256, path)
+        lock = fcntl.flock
+
+        with contextlib.ExitStack() as stack:
+
+            def slow(descriptor: int, how: int) -> None:
+                if how & fcntl.LOCK_EX:
+                    monkeypatch.undo()
+                    copies()[0].unlink()
+                    stack.enter_context(storage.local_copy(KEY, path, sha256))
+                lock(descriptor, how)
+
+            settings.FILE_CACHE_BYTES = 0
+            monkeypatch.setattr(cache.fcntl, "flock", slow)
+            cache.make_room()
+            assert [copy.stem for copy in copies()] == [sha256]
 
     def test_a_locked_file_is_given_back_when_the_block_ends(self) -> None:
         ((sha256, path),) = stored(b"one")
@@ -415,7 +438,7 @@ from apps.core.tenancy import TenantKey
 settings.FILE_CACHE, settings.FILE_CACHE_BYTES = Path(sys.argv[1]), 2500
 key = TenantKey(id=uuid.UUID(int=1), schema=sys.argv[2])
 wanted = json.loads(sys.argv[3])
-for turn in range(60):
+for turn in range(150):
     number = random.randrange(len(wanted))
     with storage.local_copy(key, wanted[number][1], wanted[number][0]) as copy:
         assert copy.read_bytes() == bytes([number]) * 1000

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import hashlib
 import os
 import shutil
 import time
@@ -15,13 +16,12 @@ import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Final
+from typing import BinaryIO, Final
 
 from django.conf import settings
 
 from apps.core.storage.checking import known_digest
 from apps.core.storage.errors import StorageCorrupted
-from apps.core.storage.names import digest
 from apps.core.tenancy import TenantKey
 
 UNUSED_SECONDS: Final = 7 * 24 * 3600  # an erasure elsewhere does not reach this machine's copies
@@ -29,7 +29,7 @@ UNUSED_SECONDS: Final = 7 * 24 * 3600  # an erasure elsewhere does not reach thi
 
 @contextlib.contextmanager
 def holding(
-    key: TenantKey, relative: str, sha256: str, *, size: Callable[[], int], fetch: Callable[[Path], None]
+    key: TenantKey, relative: str, sha256: str, *, size: Callable[[], int], fetch: Callable[[BinaryIO], None]
 ) -> Iterator[Path]:
     """The copy of that content, fetched where it is not here; it stays until the block ends.
 
@@ -137,21 +137,23 @@ def _take(path: Path, sha256: str) -> int | None:
     return None
 
 
-def _download(path: Path, relative: str, sha256: str, fetch: Callable[[Path], None]) -> int | None:
+def _download(path: Path, relative: str, sha256: str, fetch: Callable[[BinaryIO], None]) -> int | None:
     """Fetch, and a lock on what was fetched; None where another process was quicker."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
-    held = os.open(partial, os.O_RDONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    made = os.open(partial, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
     try:
-        fcntl.flock(held, fcntl.LOCK_SH)
-        fetch(partial)
-        if digest(partial) != sha256:
-            raise StorageCorrupted(path=relative)
-        with contextlib.suppress(FileExistsError):
-            os.link(partial, path)
-        return os.dup(held) if _is_still(path, held) else None
+        with os.fdopen(made, "r+b") as out:
+            fcntl.flock(out, fcntl.LOCK_SH)
+            fetch(out)
+            out.seek(0)
+            if hashlib.file_digest(out, "sha256").hexdigest() != sha256:
+                raise StorageCorrupted(path=relative)
+            # Another was quicker, or swept this one away before it was locked.
+            with contextlib.suppress(FileExistsError, FileNotFoundError):
+                os.link(partial, path)
+            return os.dup(made) if _is_still(path, made) else None
     finally:
-        os.close(held)
         partial.unlink(missing_ok=True)
 
 
@@ -170,7 +172,8 @@ def _drop(path: Path) -> bool:
         return True
     try:
         fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        path.unlink(missing_ok=True)
+        if _is_still(path, held):  # else it was dropped meanwhile, and the name may be that of one in use
+            path.unlink()
     except BlockingIOError:
         return False
     finally:

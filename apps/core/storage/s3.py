@@ -10,8 +10,7 @@ import os
 import threading
 from collections.abc import Iterator
 from email.utils import parsedate_to_datetime
-from pathlib import Path
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 from boto3.exceptions import Boto3Error
 from boto3.s3.transfer import TransferConfig
@@ -42,7 +41,8 @@ class BucketStorage(S3Storage):  # type: ignore[misc]
         retries = {"mode": "standard", "max_attempts": 4}
         patience = Config(connect_timeout=5, read_timeout=60, retries=retries, max_pool_connections=32)
         self.client_config = self.client_config.merge(patience)
-        self.transfer_config = TransferConfig(max_concurrency=4)
+        self.transfer_config = TransferConfig(max_concurrency=4, max_io_queue=16)
+        self.transfer_config.max_in_memory_upload_chunks = 4  # of 8 MB each; boto3 has no other way to say it
         self._lock = threading.Lock()
         self._shared: tuple[int, Any] | None = None
 
@@ -81,9 +81,9 @@ class BucketStorage(S3Storage):  # type: ignore[misc]
         with contextlib.suppress(FileNotFoundError), _told(name):
             super().delete(name)
 
-    def fetch(self, name: str, target: Path) -> None:
+    def fetch(self, name: str, out: BinaryIO) -> None:
         """Download into a file of this machine, in parts that are tried again when a connection breaks."""
-        with _told(name), target.open("wb") as out:
+        with _told(name):
             self.client.download_fileobj(self.bucket_name, self._key(name), out, Config=self.transfer_config)
 
     def hash(self, name: str) -> tuple[str, str]:
@@ -167,7 +167,17 @@ class BucketStorage(S3Storage):  # type: ignore[misc]
 
     def _save(self, name: str, content: File[Any]) -> str:
         with _told(name):
-            return str(super()._save(name, content))
+            if not hasattr(content, "temporary_file_path"):
+                return str(super()._save(name, content))
+            # By its path, boto3 reads a file in slices; otherwise it holds many parts of 8 MB in memory.
+            self.client.upload_file(
+                str(content.temporary_file_path()),
+                self.bucket_name,
+                self._key(name),
+                ExtraArgs=self._get_write_parameters(name, content),
+                Config=self.transfer_config,
+            )
+        return name
 
     def _key(self, name: str) -> str:
         return str(self._normalize_name(name))
@@ -225,6 +235,10 @@ class _Body(io.RawIOBase):
             data: bytes = self._body.read(len(buffer))
         buffer[: len(data)] = data
         return len(data)
+
+    def readall(self) -> bytes:
+        with _told(self._of):
+            return bytes(self._body.read())
 
     def close(self) -> None:
         self._body.close()
