@@ -136,7 +136,7 @@ def test_a_server_that_is_away_is_one_line_and_changes_nothing(
     with pytest.raises(BackupError, match="EndpointConnectionError"):
         restore(acme, source)
     with pytest.raises(BackupError, match="EndpointConnectionError"):
-        back_up(acme, tmp_path)
+        back_up(acme, tmp_path / "second.zip")
     settings.STORAGES = ours
     assert everything.of_schema(acme) == before
     assert state_of(acme)[0] == TenantState.ACTIVE
