@@ -1,0 +1,12 @@
+"""Tables of a data set -> files that people take away. Runs where polars may be loaded: in the sandbox's child.
+
+``FORMATS`` and ``contracts`` load no heavy library, so that pages and the API can list the formats.
+"""
+
+from __future__ import annotations
+
+from apps.datasets.writing.contracts import LAYOUTS, Format, Unwritable
+from apps.datasets.writing.formats import FORMATS
+from apps.datasets.writing.files import write
+
+__all__ = ["FORMATS", "LAYOUTS", "Format", "Unwritable", "write"]

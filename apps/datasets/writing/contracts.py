@@ -1,0 +1,48 @@
+"""What writers and their callers share; importing it loads no heavy library."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+LAYOUTS = ("long", "wide")
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """A kind of file: ``module`` holds its ``write(frames, path, shape)``; ``gzips``: whether gzip makes it smaller."""
+
+    name: str
+    label: str
+    suffix: str
+    content_type: str
+    module: str
+    gzips: bool
+
+    def file_suffix(self, *, gzipped: bool = False) -> str:
+        """The end of the file's name, such as ``.csv.gz``."""
+        return f"{self.suffix}.gz" if gzipped else self.suffix
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What a writer has to know before the first row.
+
+    ``columns`` in their order; ``rows`` in all. ``clocks``: how fine the times of a column are: ``date`` (all at
+    midnight), ``second`` or ``microsecond``; columns that hold no times are not in it. ``utc``: those whose times are
+    moments in UTC, not readings of a clock on some wall.
+    """
+
+    columns: tuple[str, ...]
+    rows: int
+    clocks: dict[str, str]
+    utc: frozenset[str]
+
+
+class Unwritable(Exception):
+    """The table cannot be written so: ``message`` says why, ``fix`` what to do instead."""
+
+    def __init__(self, code: str, message: str, fix: str) -> None:
+        super().__init__(f"{message} {fix}")
+        self.code = code
+        self.message = message
+        self.fix = fix
