@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from apps.datasets.writing.contracts import LAYOUTS, Format, Unwritable
-from apps.datasets.writing.formats import FORMATS
 from apps.datasets.writing.files import write
+from apps.datasets.writing.formats import FORMATS
 
 __all__ = ["FORMATS", "LAYOUTS", "Format", "Unwritable", "write"]

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def write(
     table: pl.DataFrame | Iterable[pl.DataFrame],
     path: Path,
-    format: str,  # noqa: A002 - the word that callers know
+    format: str,
     *,
     layout: str = "long",
     gzipped: bool = False,
@@ -46,14 +46,20 @@ def write(
 def _checked(name: str, layout: str, *, gzipped: bool) -> Format:
     if name not in FORMATS:
         raise Unwritable(
-            "unknown_format", f"There is no format called {name[:40]!r}.", f"Take one of {', '.join(FORMATS)}."
+            "unknown_format",
+            f"There is no format called {name[:40]!r}.",
+            f"Take one of {', '.join(FORMATS)}.",
         )
     if layout not in LAYOUTS:
         raise Unwritable(
-            "unknown_layout", f"There is no layout called {layout[:40]!r}.", f"Take one of {', '.join(LAYOUTS)}."
+            "unknown_layout",
+            f"There is no layout called {layout[:40]!r}.",
+            f"Take one of {', '.join(LAYOUTS)}.",
         )
     if gzipped and not FORMATS[name].gzips:
-        raise Unwritable("already_small", f"{FORMATS[name].label} is compressed by itself.", "Take it without gzip.")
+        raise Unwritable(
+            "already_small", f"{FORMATS[name].label} is compressed by itself.", "Take it without gzip."
+        )
     return FORMATS[name]
 
 

@@ -13,7 +13,14 @@ FORMATS: Final = {
     for item in (
         Format("csv", "CSV", ".csv", "text/csv; charset=utf-8", f"{_HERE}.csv", gzips=True),
         Format("tsv", "TSV", ".tsv", "text/tab-separated-values; charset=utf-8", f"{_HERE}.tsv", gzips=True),
-        Format("parquet", "Parquet", ".parquet", "application/vnd.apache.parquet", f"{_HERE}.parquet", gzips=False),
+        Format(
+            "parquet",
+            "Parquet",
+            ".parquet",
+            "application/vnd.apache.parquet",
+            f"{_HERE}.parquet",
+            gzips=False,
+        ),
         Format("json", "JSON", ".json", "application/json", f"{_HERE}.json", gzips=True),
         Format("ndjson", "NDJSON", ".ndjson", "application/x-ndjson", f"{_HERE}.ndjson", gzips=True),
         Format("xlsx", "Excel", ".xlsx", _XLSX, f"{_HERE}.xlsx", gzips=False),

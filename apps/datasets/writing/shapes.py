@@ -51,7 +51,9 @@ def _refuse_unpivotable(long: pl.DataFrame) -> None:
     advice = "Take the long layout: one row for each series and time."
     if count > MAX_WIDE_SERIES:
         raise Unwritable(
-            "too_many_series", f"{count:,} series are more columns than the {MAX_WIDE_SERIES} of a wide file.", advice
+            "too_many_series",
+            f"{count:,} series are more columns than the {MAX_WIDE_SERIES} of a wide file.",
+            advice,
         )
     if (long["unique_id"] == "ds").any():
         raise Unwritable("series_called_ds", "A series is called “ds”, as the column of times is.", advice)

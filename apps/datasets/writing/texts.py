@@ -15,7 +15,9 @@ _FORMULA = r"^('*[=+\-@\t\r])"
 def with_spoken_times(frame: pl.DataFrame, shape: Shape, *, between: str) -> pl.DataFrame:
     """Times as ISO 8601 text, ``between`` date and clock; moments in UTC end in Z."""
     spoken = [
-        pl.col(name).dt.strftime(_pattern(name, shape, between)) for name in shape.clocks if name in frame.columns
+        pl.col(name).dt.strftime(_pattern(name, shape, between))
+        for name in shape.clocks
+        if name in frame.columns
     ]
     return frame.with_columns(spoken)
 

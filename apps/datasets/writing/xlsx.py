@@ -40,7 +40,9 @@ def write(frames: Iterator[pl.DataFrame], out: BinaryIO, shape: Shape) -> None:
         )
     with xlsxwriter.Workbook(out, {"constant_memory": True}) as book:
         sheet = book.add_worksheet("data")
-        formats = {name: book.add_format({"num_format": _FORMATS[clock]}) for name, clock in shape.clocks.items()}
+        formats = {
+            name: book.add_format({"num_format": _FORMATS[clock]}) for name, clock in shape.clocks.items()
+        }
         for column, name in enumerate(shape.columns):
             sheet.write_string(0, column, name)
             if name in formats:
@@ -64,14 +66,18 @@ def _cell_writer(sheet: Worksheet, column: pl.Series, time_format: object) -> Wr
     if column.dtype == pl.String:
         return lambda row, position, value: sheet.write_string(row, position, _checked_text(value, row))
     if column.dtype.is_temporal():
-        return lambda row, position, value: sheet.write_datetime(row, position, _checked_time(value, row), time_format)
+        return lambda row, position, value: sheet.write_datetime(
+            row, position, _checked_time(value, row), time_format
+        )
     return lambda row, position, value: sheet.write_number(row, position, _Exact(value))
 
 
 def _checked_text(value: str, row: int) -> str:
     if len(value) > MAX_TEXT:
         raise Unwritable(
-            "text_too_long", f"Row {row + 1}: a text has more than the {MAX_TEXT:,} characters of a cell.", "Take CSV."
+            "text_too_long",
+            f"Row {row + 1}: a text has more than the {MAX_TEXT:,} characters of a cell.",
+            "Take CSV.",
         )
     return value
 
