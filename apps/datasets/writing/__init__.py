@@ -5,8 +5,8 @@
 
 from __future__ import annotations
 
-from apps.datasets.writing.contracts import LAYOUTS, Format, Unwritable
+from apps.datasets.writing.contracts import LAYOUTS, Format, TooManyRows, Unwritable, suffix_of
 from apps.datasets.writing.files import write
 from apps.datasets.writing.formats import FORMATS
 
-__all__ = ["FORMATS", "LAYOUTS", "Format", "Unwritable", "write"]
+__all__ = ["FORMATS", "LAYOUTS", "Format", "TooManyRows", "Unwritable", "suffix_of", "write"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 
 LAYOUTS = ("long", "wide")
 
@@ -46,3 +47,13 @@ class Unwritable(Exception):
         self.code = code
         self.message = message
         self.fix = fix
+
+
+class TooManyRows(Unwritable):
+    """The format cannot hold so many rows."""
+
+
+def suffix_of(path: str) -> str:
+    """The ending of a written file's name, such as ``.csv`` or ``.csv.gz``."""
+    endings = PurePosixPath(path).suffixes
+    return "".join(endings[-2:] if endings[-1:] == [".gz"] else endings[-1:])

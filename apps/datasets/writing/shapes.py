@@ -11,11 +11,11 @@ import polars as pl
 
 from apps.datasets.writing.contracts import Shape, Unwritable
 
-OURS = ("__row", "__deleted")
+OURS = "__"  # so begin the names of columns that are never written
 FIRST = ("unique_id", "ds", "y")
 KNOWN_AT = "known_at"
 CHUNK_ROWS = 100_000
-MAX_WIDE_SERIES = 500
+MAX_WIDE_SERIES = 20_000
 
 Frames = Callable[[], Iterator[pl.DataFrame]]
 
@@ -24,10 +24,12 @@ def long_frames(table: pl.DataFrame | Iterable[pl.DataFrame]) -> Iterator[pl.Dat
     """unique_id, ds, y, covariates and at last known_at, in frames of bounded height; NaN becomes null."""
     whole = [table] if isinstance(table, pl.DataFrame) else table
     for frame in whole:
-        covariates = [name for name in frame.columns if name not in (*FIRST, KNOWN_AT, *OURS)]
+        covariates = [
+            name for name in frame.columns if name not in (*FIRST, KNOWN_AT) and not name.startswith(OURS)
+        ]
         known_at = [KNOWN_AT] if KNOWN_AT in frame.columns else []
         chosen = frame.select(*FIRST, *covariates, *known_at)
-        yield from _slices(_without_nan(chosen))
+        yield from _slices(_plain(chosen))
 
 
 def wide_frames(table: pl.DataFrame | Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
@@ -42,8 +44,9 @@ def _slices(frame: pl.DataFrame) -> Iterator[pl.DataFrame]:
     yield from frame.iter_slices(CHUNK_ROWS) if frame.height else [frame]
 
 
-def _without_nan(frame: pl.DataFrame) -> pl.DataFrame:
-    return frame.with_columns(pl.selectors.float().fill_nan(None))
+def _plain(frame: pl.DataFrame) -> pl.DataFrame:
+    """Text as text, however it is kept; a number that is none as missing."""
+    return frame.with_columns(pl.selectors.categorical().cast(pl.String), pl.selectors.float().fill_nan(None))
 
 
 def _refuse_unpivotable(long: pl.DataFrame) -> None:
@@ -52,7 +55,7 @@ def _refuse_unpivotable(long: pl.DataFrame) -> None:
     if count > MAX_WIDE_SERIES:
         raise Unwritable(
             "too_many_series",
-            f"{count:,} series are more columns than the {MAX_WIDE_SERIES} of a wide file.",
+            f"{count:,} series are more columns than the {MAX_WIDE_SERIES:,} of a wide file.",
             advice,
         )
     if (long["unique_id"] == "ds").any():

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import polars as pl
 
-from apps.datasets.writing.contracts import Shape, Unwritable
+from apps.datasets.writing.contracts import Shape, TooManyRows, Unwritable
 
 if TYPE_CHECKING:
     from xlsxwriter.worksheet import Worksheet
@@ -33,7 +33,7 @@ def write(frames: Iterator[pl.DataFrame], out: BinaryIO, shape: Shape) -> None:
     import xlsxwriter
 
     if shape.rows > MAX_ROWS:
-        raise Unwritable(
+        raise TooManyRows(
             "too_many_rows",
             f"A sheet of Excel holds {MAX_ROWS:,} rows below its header; the table has {shape.rows:,}.",
             "Take CSV or Parquet, or fewer series at a time.",
