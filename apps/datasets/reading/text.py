@@ -108,6 +108,8 @@ def _detect(body: bytes) -> str:
 
 
 def _single_byte(body: bytes, position: int) -> str:
+    if b"\x00" in body:
+        return "iso8859-1"  # no text at all: ``decode`` names the row of the NUL
     if any(byte > 0x7F for byte in body[max(0, position - 100_000) : position]):
         row = body[:position].count(b"\n") + 1
         raise refuse(
