@@ -9,4 +9,12 @@ TASKS: Final = {
     "read": "apps.datasets.reading.tasks:read",
     "demo": "apps.datasets.reading.tasks:demo",
     "expect": "apps.datasets.expectations.tasks:expect",
+    "points.append": "apps.datasets.points.tasks:append",
+    "points.delete": "apps.datasets.points.tasks:delete",
+    "points.compact": "apps.datasets.points.tasks:compact",
+    "points.diff": "apps.datasets.points.tasks:diff",
+    "points.summary": "apps.datasets.points.tasks:summary",
+    "points.series": "apps.datasets.points.tasks:series",
+    "points.list_series": "apps.datasets.points.tasks:list_series",
+    "points.export": "apps.datasets.points.tasks:export",
 }
