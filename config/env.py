@@ -178,6 +178,17 @@ def peppers(value: str) -> dict[int, bytes]:
     return {int(version): bytes.fromhex(secret) for version, _, secret in pairs}
 
 
+def secrets_keys(name: str) -> dict[int, bytes]:
+    """``1:hex,2:hex`` → version to 32 bytes each; raises ``ImproperlyConfigured``."""
+    try:
+        keys = peppers(text(name))
+    except ValueError:
+        keys = {}
+    if not keys or any(len(key) != 32 for key in keys.values()):
+        raise ImproperlyConfigured(f"{name} must be 1:<64 hex digits>[,2:<64 hex digits>].")
+    return keys
+
+
 def signing_key(name: str) -> bytes:
     """32 bytes as base64; empty where the variable is not set."""
     try:

@@ -8,6 +8,7 @@ from typing import IO, Any, NoReturn
 
 from django.core import signing
 from django.db.models import QuerySet
+from rest_framework import serializers
 from rest_framework.exceptions import ParseError
 from rest_framework.parsers import JSONParser
 from rest_framework.request import Request
@@ -59,6 +60,29 @@ class StrictJSONParser(JSONParser):
         if "\\u" in text and not all(_is_text(each) for each in _texts(body)):
             raise ParseError("The body holds a NUL or half a surrogate pair in a text.")
         return body
+
+
+class Body(serializers.Serializer[Any]):
+    """A JSON object that holds no other names than these."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        """Raises DRF's ``ValidationError`` for names that nobody would read."""
+        if isinstance(data, dict) and (unknown := sorted(set(data) - set(self.fields))):
+            raise serializers.ValidationError(
+                {
+                    name: [f"There is no such field. The fields are: {', '.join(self.fields)}."]
+                    for name in unknown
+                }
+            )
+        return super().to_internal_value(data)
+
+
+def read(body: type[Body], data: Any) -> dict[str, Any]:
+    """The body's values; raises DRF's ``ValidationError``."""
+    given = body(data=data)
+    given.is_valid(raise_exception=True)
+    values: dict[str, Any] = given.validated_data
+    return values
 
 
 def text_parameter(request: Request, name: str) -> str:

@@ -22,6 +22,7 @@ ANCHOR_DIR = Path(env.text("ALMANAC_ANCHOR_DIR", str(VAR / "anchors")))
 DEBUG = False
 SECRET_KEY = env.text("ALMANAC_SECRET_KEY")
 API_KEY_PEPPERS = env.peppers(env.text("ALMANAC_API_KEY_PEPPERS"))
+SECRETS_KEYS = env.secrets_keys("ALMANAC_SECRETS_KEYS")
 AUDIT_SIGNING_KEY = env.signing_key("ALMANAC_AUDIT_SIGNING_KEY")
 LEAK_REPORT_KEYS = env.mapping("ALMANAC_LEAK_REPORT_KEYS")
 
@@ -163,6 +164,13 @@ SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 10 * 1024 * 1024
 MAX_UPLOAD_BYTES = env.number("ALMANAC_MAX_UPLOAD_BYTES", 1024 * 1024 * 1024)
+READ_AT_ONCE_BYTES = env.number(
+    "ALMANAC_READ_AT_ONCE_BYTES", 16 * 1024 * 1024
+)  # larger files are read by a worker
+EGRESS_ALLOW = list(filter(None, env.text("ALMANAC_EGRESS_ALLOW", "").split(",")))
+EGRESS_CA_FILE = env.text("ALMANAC_EGRESS_CA", "")
+OPENLINEAGE_URL = env.text("ALMANAC_OPENLINEAGE_URL", "")
+OPENLINEAGE_KEY = env.text("ALMANAC_OPENLINEAGE_KEY", "")
 SILENCED_SYSTEM_CHECKS: list[str] = []
 
 REST_FRAMEWORK = {
@@ -172,6 +180,7 @@ REST_FRAMEWORK = {
     "DEFAULT_PARSER_CLASSES": ["apps.core.api.StrictJSONParser"],
     "EXCEPTION_HANDLER": "apps.core.problems.exception_handler",
     "UNAUTHENTICATED_USER": None,
+    "URL_FORMAT_OVERRIDE": None,  # ?format= is ours: the form in which data is given out
 }
 
 LOG_FORMAT = env.choice("ALMANAC_LOG_FORMAT", "console", ("console", "json"))

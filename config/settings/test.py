@@ -22,6 +22,7 @@ os.environ.update(
     ALMANAC_VAR=str(TEST_DIR / WORKER),
     ALMANAC_SECRET_KEY="test-only-secret-key-that-protects-nothing",  # noqa: S106
     ALMANAC_API_KEY_PEPPERS="1:" + "00" * 32,
+    ALMANAC_SECRETS_KEYS="1:" + "11" * 32,
     ALMANAC_AUDIT_SIGNING_KEY="AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",
     ALMANAC_APP_DSN=f"dbname={DATABASE} user={DATABASE}_app password=app host={POSTGRES_SOCKETS}",
     ALMANAC_OWNER_DSN=f"dbname={DATABASE} user={DATABASE}_owner password=owner host={POSTGRES_SOCKETS}",

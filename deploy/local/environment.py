@@ -114,6 +114,7 @@ def _django(options: Options, services: Services) -> dict[str, str]:
         "REDIS_URL": services.redis_url,
         "ALMANAC_SECRET_KEY_FILE": _file(options, "ALMANAC_SECRET_KEY", "secret_key"),
         "ALMANAC_API_KEY_PEPPERS_FILE": _file(options, "ALMANAC_API_KEY_PEPPERS", "api_key_peppers"),
+        "ALMANAC_SECRETS_KEYS_FILE": _file(options, "ALMANAC_SECRETS_KEYS", "secrets_keys"),
     }
 
 

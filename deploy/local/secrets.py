@@ -22,6 +22,7 @@ class Secrets:
 
     secret_key: str
     api_key_peppers: str
+    secrets_keys: str
     admin_password: str
     app_password: str
     owner_password: str
@@ -45,6 +46,7 @@ def _readable() -> str:
 MAKERS: dict[str, Callable[[], str]] = {
     "secret_key": lambda: secrets.token_urlsafe(48),
     "api_key_peppers": lambda: f"1:{secrets.token_hex(32)}",
+    "secrets_keys": lambda: f"1:{secrets.token_hex(32)}",
     "admin_password": _password,
     "app_password": _password,
     "owner_password": _password,

@@ -72,3 +72,9 @@ def files_may_be_deleted() -> bool:
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_try_advisory_xact_lock(hashtext(%s))", [FILES_LOCK])
         return bool(cursor.fetchone()[0])
+
+
+def hold_files() -> None:
+    """Keep stored files from being deleted until the caller's transaction ends: it writes one, or names one that is there."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock_shared(hashtext(%s))", [FILES_LOCK])

@@ -61,6 +61,7 @@ def elsewhere(database: str = settings.DATABASE) -> Iterator[Elsewhere]:
                 "ALMANAC_VAR": str(root / "var"),
                 "ALMANAC_SECRET_KEY": settings.SECRET_KEY,
                 "ALMANAC_API_KEY_PEPPERS": PEPPERS,
+                "ALMANAC_SECRETS_KEYS": PEPPERS,
                 "ALMANAC_APP_DSN": dsns.app,
                 "ALMANAC_OWNER_DSN": dsns.owner,
                 "REDIS_URL": settings.REDIS_URL,

@@ -185,6 +185,7 @@ def _warnings(made: Manifest) -> list[str]:
     meaning = {
         "secret_key": "everybody must log in anew",
         "api_key_peppers": "no API key of the backup works",
+        "secrets_keys": "the credentials of sources must be entered again",
         "audit_signing_key": "its anchors cannot be verified",
     }
     lines = [f"The secret {name} is not that of the backup: {meaning.get(name, '')}." for name in different]

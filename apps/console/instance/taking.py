@@ -139,9 +139,17 @@ def _head(now: Moment, with_secrets: bool) -> Manifest:
 
 def effective_secrets() -> dict[str, str]:
     """The secrets without which the data is of little use, as this process has them, by the names of their files."""
-    peppers = ",".join(f"{version}:{value.hex()}" for version, value in settings.API_KEY_PEPPERS.items())
+    peppers, keys = (
+        ",".join(f"{version}:{value.hex()}" for version, value in versions.items())
+        for versions in (settings.API_KEY_PEPPERS, settings.SECRETS_KEYS)
+    )
     signing = base64.b64encode(settings.AUDIT_SIGNING_KEY).decode()
-    found = {"secret_key": settings.SECRET_KEY, "api_key_peppers": peppers, "audit_signing_key": signing}
+    found = {
+        "secret_key": settings.SECRET_KEY,
+        "api_key_peppers": peppers,
+        "secrets_keys": keys,
+        "audit_signing_key": signing,
+    }
     return {name: value for name, value in found.items() if value}
 
 
