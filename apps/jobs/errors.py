@@ -24,3 +24,12 @@ class JobRefused(Exception):
 
 class MessageRefused(JobRefused):
     """The message does not belong to the job that it names; the job's own message will come."""
+
+
+class ScheduleInvalid(AppError):
+    """A cron expression or time zone that cannot be meant."""
+
+    kind = Kind.UNPROCESSABLE
+    code = "schedule_invalid"
+    title = "The schedule is not valid"
+    template = "{reason}"

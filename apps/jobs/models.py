@@ -95,3 +95,35 @@ class Job(models.Model):
         if elapsed is None or self.is_final or self.percent < 5:
             return None
         return elapsed * (100 - self.percent) / self.percent
+
+
+class Schedule(models.Model):
+    """Work of one tenant that is queued again and again. ``key`` tells a kind's schedules apart.
+
+    ``cron`` is read in ``zone``; ``next_run_at`` moves on in the transaction that queues the job.
+    """
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    tenant_id = models.UUIDField()
+    kind = models.CharField(max_length=60)
+    key = models.CharField(max_length=80)
+    name = models.CharField(max_length=200)
+    payload = models.JSONField(default=dict)
+    cron = models.CharField(max_length=100)
+    zone = models.CharField(max_length=60)
+    next_run_at = models.DateTimeField()
+    last_run_at = models.DateTimeField(null=True)
+    last_job_id = models.UUIDField(null=True)
+    created_at = models.DateTimeField(default=timezone.now)
+
+    objects: ClassVar[models.Manager[Schedule]]
+
+    class Meta:
+        ordering = ("next_run_at", "id")
+        constraints = (
+            models.UniqueConstraint(fields=("tenant_id", "kind", "key"), name="jobs_schedule_once"),
+        )
+        indexes = (models.Index(fields=("next_run_at",), name="jobs_schedule_due"),)
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.cron}"

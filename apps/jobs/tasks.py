@@ -8,7 +8,7 @@ from celery import shared_task
 from django.conf import settings
 
 from apps.core import cache, redis
-from apps.jobs import dispatch, runner
+from apps.jobs import dispatch, runner, schedules
 
 JOB_HANGS_SECONDS = 600  # its heartbeat ends it before, with a reason, unless that hangs as well
 SWEEP_SECONDS = 120  # far more than it takes; one that hangs must not keep its worker
@@ -31,3 +31,9 @@ def sweep() -> None:
 def answer_ping(nonce: str) -> None:
     """Prove that a worker of the queue is alive: leaves ``nonce`` in Redis for a minute."""
     redis.client().set(cache.cache_key(None, "ping", nonce), "1", ex=60)
+
+
+@shared_task(name="jobs.run_due_schedules", time_limit=SWEEP_SECONDS)
+def run_due_schedules() -> None:
+    """Queue the work that comes round."""
+    schedules.run_due()
