@@ -32,6 +32,11 @@ def more_rows(*, size: int | None, name: str) -> None:
     _check_rows(_limits())
 
 
+def more_rows_of_page(*, size: int | None, slug: str) -> None:
+    """As ``more_rows``, for the page of the data set."""
+    more_rows(size=size, name=slug)
+
+
 def _check_size(size: int | None) -> None:
     if size is not None and size > settings.MAX_UPLOAD_BYTES:
         raise FileTooLarge(limit_bytes=settings.MAX_UPLOAD_BYTES)

@@ -6,8 +6,10 @@ class DatasetsConfig(AppConfig):
     label = "datasets"
 
     def ready(self) -> None:
-        """A backup of a tenant holds the files that these rows name."""
+        """A backup of a tenant holds the files that these rows name; the lineage knows what they are."""
+        from apps.datasets import lineage
         from tenants.backups import contents
 
         contents.register_files(table="datasets_upload", path="path", sha256="sha256")
-        contents.register_files(table="datasets_datasetversion", path="path", sha256="sha256")
+        contents.register_files(table="datasets_storedfile", path="path", sha256="sha256")
+        lineage.register_own()

@@ -39,7 +39,7 @@ class FileMissing(AppError):
     kind = Kind.INVALID
     code = "file_missing"
     title = "There is no file"
-    template = "Send the CSV file as the multipart field 'file'."
+    template = "Send the file as the multipart field 'file', or name an upload."
 
 
 class MappingInvalid(AppError):
@@ -95,7 +95,9 @@ class NoRowsLeft(AppError):
     kind = Kind.PAYMENT_REQUIRED
     code = "too_many_rows"
     title = TooManyRows.title
-    template = "The plan includes {limit} rows, and {used} are stored: no row more has room. Upgrade the plan."
+    template = (
+        "The plan includes {limit} rows, and {used} are stored: no row more has room. Upgrade the plan."
+    )
 
 
 class NotTrainable(AppError):
@@ -105,6 +107,124 @@ class NotTrainable(AppError):
     code = "dataset_not_trainable"
     title = "No model can be trained on this data"
     template = "{reason}"
+
+
+class ObservationsInvalid(AppError):
+    """Rows of an append that cannot be taken; ``errors`` names each. Nothing was written."""
+
+    kind = Kind.UNPROCESSABLE
+    code = "observations_invalid"
+    title = "Some observations cannot be taken"
+    template = "{count} of the observations are not valid, so none was stored. {first}"
+
+
+class ExpectationsFailed(AppError):
+    """New content that breaks a blocking expectation of the data set; ``errors`` names each. Nothing was written."""
+
+    kind = Kind.UNPROCESSABLE
+    code = "expectations_failed"
+    title = "The data does not meet what is expected of it"
+    template = "{count} blocking expectations fail, so nothing was stored. {first}"
+
+
+class ExpectationsInvalid(AppError):
+    """Expectations that cannot be meant; ``errors`` points at the members."""
+
+    kind = Kind.UNPROCESSABLE
+    code = "expectations_invalid"
+    title = "The expectations are not valid"
+    template = "{first}"
+
+
+class RecipeInvalid(AppError):
+    """Steps of a recipe that cannot be meant; ``errors`` points at them."""
+
+    kind = Kind.UNPROCESSABLE
+    code = "recipe_invalid"
+    title = "The recipe is not valid"
+    template = "{first}"
+
+
+class RecipeChanged(AppError):
+    """Somebody else accepted other fixes in the meantime."""
+
+    kind = Kind.CONFLICT
+    code = "recipe_changed"
+    title = "The recipe was changed in the meantime"
+    template = "The recipe is at number {number} by now. Look at it again, then accept your fixes."
+
+
+class SourceInvalid(AppError):
+    """A source's settings that cannot be meant; ``errors`` points at them."""
+
+    kind = Kind.UNPROCESSABLE
+    code = "source_invalid"
+    title = "The source is not valid"
+    template = "{first}"
+
+
+class SettingsInvalid(AppError):
+    """Settings of a data set that cannot be meant."""
+
+    kind = Kind.UNPROCESSABLE
+    code = "settings_invalid"
+    title = "The settings are not valid"
+    template = "{reason}"
+
+
+class DatasetInUse(AppError):
+    """A data set that others rest on cannot be deleted."""
+
+    kind = Kind.CONFLICT
+    code = "dataset_in_use"
+    title = "The data set is in use"
+    template = "{users} rest on this data set. Delete them first."
+
+
+class WorkRefused(AppError):
+    """Work on the data took more memory or time than one request may use."""
+
+    kind = Kind.UNPROCESSABLE
+    code = "too_heavy"
+    title = "That is too much for one request"
+    template = "{reason} Ask for less at once."
+
+
+class PresignedUnavailable(AppError):
+    """Direct uploads need an object store."""
+
+    kind = Kind.CONFLICT
+    code = "presigned_unavailable"
+    title = "There is no object store to upload to"
+    template = "This installation keeps files in a folder. Send the file to /v1/uploads instead."
+
+
+class UploadIncomplete(AppError):
+    """An announced file that has not come."""
+
+    kind = Kind.CONFLICT
+    code = "upload_incomplete"
+    title = "The file has not arrived"
+    template = "{filename!r} is not in the object store yet. Post it with the form that was given, then complete the upload."
+
+
+class LineageNotTaken(AppError):
+    """The endpoint for lineage refuses an event."""
+
+    kind = Kind.UNPROCESSABLE
+    code = "lineage_not_taken"
+    title = "The lineage endpoint refused an event"
+    template = "The endpoint answered {status}. The operator must check ALMANAC_OPENLINEAGE_URL and its key."
+
+
+class UploadNotRead(AppError):
+    """An upload that a worker still reads."""
+
+    kind = Kind.CONFLICT
+    code = "upload_not_read"
+    title = "The file is still being read"
+    template = "{filename!r} is still being read. Look at the upload again in a few seconds."
+    retryable = True
 
 
 def refusal_of(reading: Reading) -> AppError:

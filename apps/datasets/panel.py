@@ -1,4 +1,4 @@
-"""Stored points -> the engine's regular panel, missing steps filled by the rule accepted with the data.
+"""Stored points -> the engine's regular panel: the recipe applied, missing steps filled by its rule.
 
 Runs on workers: polars and numpy. Rows without a value before a series' first value are left out, those
 after its last value give what is known of the future.
@@ -7,17 +7,21 @@ after its last value give what is known of the future.
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from apps.datasets.doctor import fixes
+from apps.datasets.doctor.contracts import Step
+from apps.datasets.doctor.sheet import OFF, steps
 from apps.datasets.errors import NotTrainable
-from apps.datasets.reading.grid import with_steps
+from apps.datasets.points.state import DELETED, KNOWN_AT
 from apps.engine.frequency import Frequency
 from apps.engine.panel import Panel
+from apps.engine.vintages import Vintages
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -25,12 +29,15 @@ Ints = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """How to make the panel: ``frequency`` as the engine spells it ("" = unknown), gap rule, covariates."""
+    """How to make the panel: ``frequency`` as the engine spells it ("" = unknown), what is done about findings, gap rule,
+    columns that are known ahead (``covariates``) and those that are not (``past``)."""
 
     frequency: str
     season_length: int | None
     gap_rule: str
     covariates: tuple[str, ...] = ()
+    past: tuple[str, ...] = ()
+    steps: tuple[Step, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,29 +58,66 @@ class _Layout:
         return np.asarray(self.steps <= self.last[self.codes], np.bool_)
 
 
-def make_panel(parquet: bytes, recipe: Recipe) -> Panel:
-    """The panel of a version's Parquet file; series without any value are left out (a finding said so).
+def make_panel(table: pl.DataFrame | bytes, recipe: Recipe, *, history: pl.DataFrame | None = None) -> Panel:
+    """The panel of a long table (or its Parquet); series without any value are left out (a finding said so).
 
-    Raises ``NotTrainable`` when the times have no frequency or do not lie on its grid.
+    ``history`` (``points.state.history``) says which points arrived late or were corrected, and when. Columns that are
+    known only up to now are not given to the engine, which has no place for them yet. Raises ``NotTrainable`` when the
+    times have no frequency or do not lie on its grid.
     """
     if not recipe.frequency:
         raise NotTrainable(
             reason="The frequency cannot be told: no series has three values at regular times."
         )
     frequency = Frequency.parse(_alias(recipe.frequency), season_length=recipe.season_length)
-    layout = _lay_out(pl.read_parquet(io.BytesIO(parquet)), frequency)
-    values = _fill(_spread(layout, "y"), layout.indptr, recipe.gap_rule, frequency.season_length)
-    covariates = {name: _fill_known(_spread(layout, name), layout.indptr) for name in recipe.covariates}
-    first = layout.frame.filter(pl.Series(layout.steps == 0))
+    given = pl.read_parquet(io.BytesIO(table)) if isinstance(table, bytes) else table
+    done = fixes.apply(
+        _named(given), recipe.steps, frequency=frequency, covariates=recipe.covariates, past=recipe.past
+    )
+    covariates = tuple(name for name in recipe.covariates if name not in done.dropped)
+    layout = _lay_out(done.table, frequency)
+    panel = _panel(layout, frequency, recipe.gap_rule, covariates)
+    vintages = _vintages(history, layout, done.changes) if history is not None else None
+    return replace(panel, vintages=vintages) if vintages is not None and len(vintages) else panel
+
+
+def recipe_of(
+    frequency: str, season_length: int | None, columns: Mapping[str, object], given: Sequence[Step] = ()
+) -> Recipe:
+    """The recipe of a version: its steps, and what its columns say. Versions of an older program name the gap rule there."""
+    filling = [step.fix for step in given if step.code in ("gaps", "missing_values") and step.series is None]
+    rule = filling[-1] if filling else str(columns.get("gap_rule") or "season")
+    return Recipe(
+        frequency, season_length, rule, _names(columns, "covariates"), _names(columns, "past"), tuple(given)
+    )
+
+
+def _names(columns: Mapping[str, object], name: str) -> tuple[str, ...]:
+    found = columns.get(name)
+    return tuple(str(each) for each in found) if isinstance(found, list) else ()
+
+
+def _named(table: pl.DataFrame) -> pl.DataFrame:
+    return (
+        table
+        if table.schema["unique_id"] == pl.String
+        else table.with_columns(pl.col("unique_id").cast(pl.String))
+    )
+
+
+def _panel(layout: _Layout, frequency: Frequency, rule: str, covariates: tuple[str, ...]) -> Panel:
+    values = _fill(_spread(layout, "y"), layout.indptr, rule, frequency.season_length)
+    known = {name: _fill_known(_spread(layout, name), layout.indptr) for name in covariates}
+    first = layout.frame.filter(pl.Series(_firsts(layout.codes)))
     return Panel(
         tuple(first["unique_id"].to_list()),
         values,
         layout.indptr,
         _times(first["ds"], layout.last, frequency),
         frequency,
-        covariates,
+        known,
         {},
-        {name: _future(layout, name) for name in recipe.covariates} if not layout.past.all() else {},
+        {name: _future(layout, name) for name in covariates} if not layout.past.all() else {},
     )
 
 
@@ -83,19 +127,35 @@ def _alias(text: str) -> str | int:
 
 def _lay_out(table: pl.DataFrame, frequency: Frequency) -> _Layout:
     first = pl.col("ds").filter(pl.col("y").is_not_null()).min().over("unique_id")
-    kept = with_steps(table.filter(pl.col("ds") >= first), frequency)
-    off = kept.filter(pl.col("step").is_null())
-    if off.height:
-        series, ds = off["unique_id"][0], off["ds"][0]
-        reason = f"Series {series!r} has {ds}, which is off the grid of frequency {frequency.alias}."
-        raise NotTrainable(reason=f"{reason} Correct the times and upload again.")
-
+    kept = table.filter(pl.col("ds") >= first)
+    if not kept.height:
+        raise NotTrainable(reason="No series has a value, once the recipe is applied.")
     codes = kept["unique_id"].rle_id().cast(pl.Int64).to_numpy()
-    steps = kept["step"].to_numpy()
+    indptr = np.concatenate([[0], np.cumsum(np.bincount(codes))]).astype(np.int64)
+    ds = kept["ds"] if kept.schema["ds"] == pl.Int64 else kept["ds"].cast(pl.Datetime("us")).cast(pl.Int64)
+    places = steps(ds.to_numpy(), indptr, frequency)
+    _refuse_off_grid(kept, places, codes, frequency)
     last = np.zeros(int(codes[-1]) + 1, np.int64)
     present = kept["y"].is_not_null().to_numpy()
-    np.maximum.at(last, codes[present], steps[present])
-    return _Layout(kept, codes, steps, last)
+    np.maximum.at(last, codes[present], places[present])
+    return _Layout(kept, codes, places, last)
+
+
+def _refuse_off_grid(kept: pl.DataFrame, places: Ints, codes: Ints, frequency: Frequency) -> None:
+    off = np.flatnonzero(places == OFF)
+    if len(off):
+        series, ds = kept["unique_id"][int(off[0])], kept["ds"][int(off[0])]
+        reason = f"Series {series!r} has {ds}, which is off the grid of frequency {frequency.alias}."
+        raise NotTrainable(reason=f"{reason} Accept a fix for it, or correct the times and upload again.")
+    double = np.flatnonzero((np.diff(places) == 0) & (np.diff(codes) == 0))
+    if len(double):
+        series, ds = kept["unique_id"][int(double[0])], kept["ds"][int(double[0])]
+        reason = f"Series {series!r} has two values for {ds}."
+        raise NotTrainable(reason=f"{reason} Accept a fix that says which one counts.")
+
+
+def _firsts(codes: Ints) -> NDArray[np.bool_]:
+    return np.concatenate([[True], np.diff(codes) != 0])
 
 
 def _spread(layout: _Layout, name: str) -> Floats:
@@ -139,12 +199,42 @@ def _future(layout: _Layout, name: str) -> Floats:
 def _times(first: pl.Series, last: Ints, frequency: Frequency) -> NDArray[np.generic]:
     starts = first.to_numpy()
     return np.concatenate(
-        [frequency.range(start, int(steps) + 1) for start, steps in zip(starts, last, strict=True)]
+        [frequency.range(start, int(count) + 1) for start, count in zip(starts, last, strict=True)]
     )
 
 
-def recipe_of(frequency: str, season_length: int | None, columns: Mapping[str, object]) -> Recipe:
-    """The recipe stored with a version."""
-    covariates = columns.get("covariates")
-    names = tuple(str(name) for name in covariates) if isinstance(covariates, list) else ()
-    return Recipe(frequency, season_length, str(columns.get("gap_rule") or "season"), names)
+def _vintages(history: pl.DataFrame, layout: _Layout, changes: pl.DataFrame) -> Vintages:
+    """Lines for points that became known after their own time, or more than once; not for those that the recipe decides."""
+    places = pl.DataFrame(
+        {
+            "unique_id": layout.frame["unique_id"],
+            "ds": layout.frame["ds"],
+            "series": layout.codes,
+            "position": layout.steps,
+            "past": layout.past,
+        }
+    ).filter(pl.col("past"))
+    told = history.filter(pl.col("__gives y") | pl.col(DELETED)).join(places, on=["unique_id", "ds"])
+    decided = changes.filter(pl.col("column") == "y").select("unique_id", moment="ds").unique()
+    told = told.with_columns(moment=_spoken(told["ds"])).join(decided, on=["unique_id", "moment"], how="anti")
+    own = pl.col("ds") if history.schema["ds"] != pl.Int64 else pl.lit(None, pl.Datetime("us"))
+    told = told.with_columns(at=pl.coalesce(KNOWN_AT, own)).filter(pl.col("at").is_not_null())
+    late = (pl.col("at") > own).any().over("series", "position") | (pl.len().over("series", "position") > 1)
+    told = told.filter(late)
+    value = told.select(pl.when(~pl.col(DELETED)).then(pl.col("y"))).to_series()
+    return Vintages(
+        told["series"].to_numpy(),
+        told["position"].to_numpy(),
+        told["at"].dt.cast_time_unit("us").to_numpy().astype("datetime64[s]"),
+        value.fill_null(float("nan")).to_numpy(),
+    )
+
+
+def _spoken(ds: pl.Series) -> pl.Series:
+    """Times as a recipe's changes name them."""
+    if ds.dtype == pl.Int64:
+        return ds.cast(pl.String)
+    frame = ds.to_frame("t")
+    midnight = pl.col("t").dt.time() == pl.time(0, 0)
+    shown = pl.when(midnight).then(pl.col("t").dt.to_string("%Y-%m-%d"))
+    return frame.select(shown.otherwise(pl.col("t").dt.to_string("%Y-%m-%dT%H:%M:%S"))).to_series()

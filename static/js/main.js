@@ -2,11 +2,13 @@
 import * as copy from "./copy.js";
 import * as dialog from "./dialog.js";
 import * as dropzone from "./dropzone.js";
+import * as upload from "./upload.js";
 import { drawAll } from "./charts.js";
 
 copy.install();
 dialog.install();
 dropzone.install();
+upload.install();
 installNavigation();
 installMenus();
 installForms();

@@ -12,22 +12,8 @@ from rest_framework import serializers
 
 from apps.api_keys.errors import KeyNotMade
 from apps.api_keys.services import DEFAULT_LIFE, MOST_POINTS, MOST_REQUESTS, OVERLAP
+from apps.core.api import Body, read
 from apps.core.errors import FieldError
-
-
-class Body(serializers.Serializer[Any]):
-    """A JSON object that holds no other names than these."""
-
-    def to_internal_value(self, data: Any) -> Any:
-        """Raises DRF's ``ValidationError`` for names that nobody would read."""
-        if isinstance(data, dict) and (unknown := sorted(set(data) - set(self.fields))):
-            raise serializers.ValidationError(
-                {
-                    name: [f"There is no such field. The fields are: {', '.join(self.fields)}."]
-                    for name in unknown
-                }
-            )
-        return super().to_internal_value(data)
 
 
 class Settings(Body):
@@ -61,14 +47,6 @@ class Rotation(Body):
     overlap_seconds = serializers.IntegerField(
         min_value=0, max_value=10**9, default=int(OVERLAP.total_seconds())
     )
-
-
-def read(body: type[Body], data: Any) -> dict[str, Any]:
-    """The body's values; raises DRF's ``ValidationError``."""
-    given = body(data=data)
-    given.is_valid(raise_exception=True)
-    values: dict[str, Any] = given.validated_data
-    return values
 
 
 def read_new(data: Any, ends_at: datetime | None) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from apps.api_keys import ceilings, queries, services
 from apps.api_keys.api import reading, showing
 from apps.api_keys.ceilings import Ceiling
 from apps.api_keys.permissions import HasKey, principal_of
-from apps.core.api import page, text_parameter
+from apps.core.api import page, read, text_parameter
 from apps.core.ids import parse_public_id, public_id
 
 NO_STORE = {"Cache-Control": "no-store"}
@@ -62,7 +62,7 @@ class Key(APIView):
 
     def patch(self, request: Request, key_id: str) -> Response:
         """Change name, networks, rate or budget; takes effect within a second."""
-        changes = reading.read(reading.Settings, request.data)
+        changes = read(reading.Settings, request.data)
         with reading.pointing():
             key = services.change(key_id=parse_public_id("key", key_id), ceiling=_ceiling(request), **changes)
         return Response(showing.show_one(key))

@@ -7,19 +7,18 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from apps.datasets.expectations.contracts import Summary, parse
+from apps.datasets.points.manifest import Entry
 
 if TYPE_CHECKING:
     import polars as pl
-
-DELETED = "__deleted"
 
 
 def expect(request: dict[str, Any]) -> dict[str, Any]:
     """``{"parquet" or "entries", "expectations", "frequency", "now", "previous", "statics", "zone"}``: the ``results``, and
     the ``summary`` with which the version after this one is to be compared (its ``previous``).
 
-    ``parquet`` is the path of a long table; ``entries`` a manifest of one part. Who has several lays them over each other
-    and hands the table to ``expect_of``. ``now`` is ISO text with an offset. All but the first two may be left out.
+    ``parquet`` is the path of a long table; ``entries`` a manifest, with the ``covariates`` and ``past`` columns that are
+    looked at. ``now`` is ISO text with an offset. All but the first two may be left out.
     """
     import polars as pl
 
@@ -49,15 +48,13 @@ def expect_of(
 def _table(request: dict[str, Any]) -> pl.DataFrame:
     import polars as pl
 
+    from apps.datasets.points import state
+
     if "parquet" in request:
         return pl.read_parquet(request["parquet"])
-    entries = request["entries"]
-    if len(entries) != 1:
-        raise ValueError(
-            f"{len(entries)} parts are no table yet: lay them over each other, then call expect_of"
-        )
-    part = pl.read_parquet(entries[0]["path"])
-    return part.filter(~pl.col(DELETED)).drop(DELETED) if DELETED in part.columns else part
+    entries = [Entry.from_json(each) for each in request["entries"]]
+    columns = (*request.get("covariates", ()), *request.get("past", ()))
+    return state.current(entries, covariates=columns)
 
 
 def _now(request: dict[str, Any]) -> datetime:

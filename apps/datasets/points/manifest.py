@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,3 +37,17 @@ class Entry:
         """The entry as JSON values."""
         at = self.not_before.isoformat() if self.not_before else None
         return {"path": self.path, "columns": list(self.columns), "not_before": at, "reset": self.reset}
+
+
+class _Part(Protocol):
+    @property
+    def reset(self) -> bool: ...
+
+
+P = TypeVar("P", bound=_Part)
+
+
+def standing(parts: Sequence[P]) -> Sequence[P]:
+    """Those of a manifest's parts that what stands is made of: from the last reset on."""
+    last = max((number for number, part in enumerate(parts) if part.reset), default=0)
+    return parts[last:]

@@ -1,231 +1,196 @@
-"""What the sandbox's child does with stored points: see ``apps.datasets.sandbox.tasks``. Requests and answers are JSON.
-
-All take ``entries`` (``Entry.to_json``). Times of the data are ISO text or integers; ``known_at`` and ``as_of`` are moments
-with an offset (UTC without one); ``zone`` is where the data set's clock hangs (UTC when left out).
-"""
+"""What the sandbox's child does with stored points: see ``apps.datasets.sandbox.tasks``. Requests and answers are JSON."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict
-from datetime import datetime, time
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
-from apps.datasets.points import changes, parts, rows, state
+from apps.datasets.points import changes, reading_rows, state
 from apps.datasets.points.manifest import Entry
-from apps.datasets.points.parts import Window
-
-Clean = Callable[[pl.DataFrame], pl.DataFrame]
-MAX_LISTED = 1000
-MAX_POINTS = 100_000
+from apps.datasets.reading.build import ROW
+from apps.datasets.reading.read import write_parquet
+from apps.datasets.reading.samples import spoken
 
 
-def append(request: dict[str, Any]) -> dict[str, Any]:
-    """``{"entries", "rows" or "rows_path", "known_at", "columns", "target"}``: the part is written to ``target`` and its
-    ``entry`` told (None: nothing new), beside ``added``, ``changed``, ``unchanged``, … With ``problems`` nothing is written.
-
-    ``columns`` are those that rows may give: y and the covariates. May be left out: ``kind`` of ds (``time`` or ``integer``;
-    else that of the entries), ``zone`` (offsets are turned into its clock), ``pointer`` (what stands before the
-    rows' pointers), ``max_rows``.
-    """
+def append(request: Mapping[str, Any]) -> dict[str, Any]:
+    """``rows`` (observations) or ``rows_path`` (a part) with ``columns``: writes what is new to ``target``; counts,
+    ``columns``, ``problems``, and the ``summary`` of what stands then. A part that says itself since when its rows are known
+    (``dated``) is written whole."""
     entries = _entries(request)
-    sent = _sent(request, entries)
-    if sent.table is None:
-        return _refused(sent.problems, sent.count)
-    try:
-        done = changes.upsert(
-            entries, sent.table, known_at=rows.utc(request["known_at"]), columns=sent.columns
-        )
-    except changes.Unfit as unfit:
-        return _refused([rows.RowProblem(request.get("pointer", ""), None, unfit.code, unfit.message)], 1)
-    entry = Entry(request["target"], done.columns, done.known_at)
-    return _written(done, entry) | {"problems": [], "problem_count": 0}
+    if "rows_path" in request:
+        whole, columns = pl.read_parquet(request["rows_path"]), tuple(request["columns"])
+        whole = whole.with_columns(pl.col("unique_id").cast(pl.String))
+        rows = whole.select(*state.KEY, *columns, ROW)
+        problems = _other_times(rows, entries)
+    else:
+        read = reading_rows.read(request["rows"], _form(request, entries))
+        rows, columns, problems = read.table, read.columns, read.problems
+    if problems:
+        return {"problems": problems}
+    done = changes.upsert(entries, rows, columns=columns, covariates=_covariates(request))
+    dated = "rows_path" in request and state.KNOWN_AT in whole.columns
+    if done.part.height:
+        write_parquet(whole if dated else done.part, Path(request["target"]))
+    return {
+        "dated": dated,
+        "problems": [],
+        "columns": list(columns),
+        "added": done.added,
+        "changed": done.changed,
+        "unchanged": done.unchanged,
+        "summary": _grown(request, done),
+    }
 
 
-def delete(request: dict[str, Any]) -> dict[str, Any]:
-    """``{"entries", "series" (None: all), "start", "end", "known_at", "target", "zone"}``: how many rows and series are
-    gone, both ends included; ``entry`` as in ``append``, and ``problems`` where a bound is no time."""
+def delete(request: Mapping[str, Any]) -> dict[str, Any]:
+    """``series``, ``start``, ``end``: writes tombstones to ``target``; ``removed`` and the ``summary`` of what stands then."""
     entries = _entries(request)
-    times = _times(request, entries)
-    bounds: dict[str, Any] = {}
-    for name in ("start", "end"):
-        try:
-            bounds[name] = None if request.get(name) is None else times.read(request[name])
-        except rows.Wrong as wrong:
-            return _refused([rows.RowProblem(f"/{name}", None, wrong.code, wrong.detail)], 1)
-    known_at = rows.utc(request["known_at"])
-    done = changes.delete(entries, series=request.get("series"), known_at=known_at, **bounds)
-    entry = Entry(request["target"], (), done.known_at)
-    return _written(done, entry) | {"problems": [], "problem_count": 0}
+    start, end = (_bound(request[name], entries) for name in ("start", "end"))
+    gone = changes.delete(entries, series=request["series"], start=start, end=end)
+    if not gone.height:
+        return {"removed": 0}
+    write_parquet(gone, Path(request["target"]))
+    later = Entry(request["target"], (), datetime.fromisoformat(request["known_at"]))
+    return {"removed": gone.height, "summary": summarised([*entries, later])}
 
 
-def compact(request: dict[str, Any]) -> dict[str, Any]:
-    """``{"entries", "target"}``: one part with everything is written; its ``entry`` and number of ``rows``."""
-    entries = _entries(request)
-    part = changes.compact(entries)
-    parts.write(part, Path(request["target"]))
-    return {"entry": Entry(request["target"], parts.columns_of(entries)).to_json(), "rows": part.height}
+def compact(request: Mapping[str, Any]) -> dict[str, Any]:
+    """Writes all that was ever known as one part to ``target``; ``columns``: what it gives."""
+    whole = state.history(_entries(request), covariates=_covariates(request))
+    write_parquet(whole, Path(request["target"]))
+    return {"columns": ["y", *_covariates(request)]}
 
 
-def diff(request: dict[str, Any]) -> dict[str, Any]:
-    """``{"before", "after"}`` (entries): the rows added, changed and removed, in all and by series, and examples."""
-    before, after = ([Entry.from_json(each) for each in request[side]] for side in ("before", "after"))
-    found = asdict(changes.diff(before, after))
-    examples = [_jsonable(each | {"ds": spoken(each["ds"])}) for each in found["examples"]]
-    return {**found, "series": list(found["series"]), "examples": examples}
+def diff(request: Mapping[str, Any]) -> dict[str, Any]:
+    """What ``entries`` have more, other and less than ``before``."""
+    older = [Entry.from_json(each) for each in request["before"]]
+    return changes.diff(older, _entries(request), covariates=_covariates(request))
 
 
-def summary(request: dict[str, Any]) -> dict[str, Any]:
-    """``{"entries"}``: ``rows``, ``series_count``, ``first_ds``, ``last_ds``."""
-    return _spoken_bounds(asdict(changes.summary(_entries(request))))
-
-
-def series(request: dict[str, Any]) -> dict[str, Any]:
-    """``{"entries", "series", "limit"}``: of each named series its number of ``points`` and the last ``limit`` of them
-    (the first with ``"first": true``), as columns; ``missing`` are those that there are not.
-
-    May be left out: ``start``, ``end``, ``as_of``, ``covariates``, ``past``, ``zone``.
-    """
-    entries, names = _entries(request), list(request["series"])
-    times = _times(request, entries)
-    start, end = (None if request.get(at) is None else times.read(request[at]) for at in ("start", "end"))
-    frames = _frames(entries, request, Window(names, start, end))
-    limit = min(int(request.get("limit", MAX_POINTS)), MAX_POINTS)
-    found = {name[0]: table for frame in frames for name, table in frame.group_by("unique_id")}
-    told = [
-        _told(name, found[name], limit, first=bool(request.get("first"))) for name in names if name in found
+def list_series(request: Mapping[str, Any]) -> dict[str, Any]:
+    """The series whose name holds ``query``, from ``offset`` on, at most ``limit``; ``total`` is how many there are."""
+    standing = state.current(_entries(request))
+    if query := request["query"]:
+        lowered = pl.col("unique_id").str.to_lowercase()
+        standing = standing.filter(lowered.str.contains(query.lower(), literal=True))
+    known = pl.col("ds").filter(pl.col("y").is_not_null())
+    grouped = standing.group_by("unique_id", maintain_order=True).agg(
+        points=pl.col("y").count(), first_ds=known.min(), last_ds=known.max()
+    )
+    page = grouped.slice(request["offset"], request["limit"])
+    listed = [
+        {**row, **{name: _spoken(row[name]) for name in ("first_ds", "last_ds")}} for row in page.to_dicts()
     ]
-    return {"series": told, "missing": [name for name in names if name not in found]}
+    return {"series": listed, "total": grouped.height}
 
 
-def list_series(request: dict[str, Any]) -> dict[str, Any]:
-    """``{"entries", "query", "offset", "limit"}``: the series whose name holds the query in any case, in order, each with
-    ``rows``, ``first_ds`` and ``last_ds``; ``total`` counts all that match."""
-    named = (
-        pl.col("unique_id")
-        .str.to_lowercase()
-        .str.contains(str(request.get("query") or "").lower(), literal=True)
-    )
-    found = (
-        state.lazy(_entries(request), columns=())
-        .filter(named)
-        .group_by("unique_id")
-        .agg(rows=pl.len(), first_ds=pl.col("ds").min(), last_ds=pl.col("ds").max())
-        .sort("unique_id")
-        .collect(engine="streaming")
-    )
-    page = found.slice(int(request.get("offset", 0)), min(int(request.get("limit", 50)), MAX_LISTED))
-    return {"series": [_spoken_bounds(row) for row in page.iter_rows(named=True)], "total": found.height}
+def read_series(request: Mapping[str, Any]) -> dict[str, Any]:
+    """The newest ``limit`` points of each of ``series``: parallel lists of ``ds``, ``y`` and each covariate."""
+    columns = ["y", *_covariates(request)]
+    standing = state.current(_entries(request), covariates=_covariates(request), series=request["series"])
+    found = []
+    for name in request["series"]:
+        points = standing.filter(pl.col("unique_id") == name).tail(request["limit"])
+        if points.height:
+            ds = [_spoken(value) for value in points["ds"].to_list()]
+            found.append({"unique_id": name, "ds": ds, **{each: points[each].to_list() for each in columns}})
+    return {"series": found}
 
 
-def export(request: dict[str, Any]) -> dict[str, Any]:
-    """``{"entries", "format", "target"}``: the long table as a file; the ``rows`` written, or the ``problem`` that it
-    cannot be. May be left out: ``as_of``, ``series``, ``covariates``, ``past``, ``zone``, ``layout``, ``gzipped``."""
-    return export_with(request, lambda table: table)
-
-
-def export_with(request: dict[str, Any], clean: Clean) -> dict[str, Any]:
-    """As ``export``, with each stretch of whole series changed by ``clean`` on its way out."""
+def export(request: Mapping[str, Any]) -> dict[str, Any]:
+    """Writes what stands (or was known ``as_of`` a time), of some ``series``, after the recipe's ``steps``, to ``target``."""
     from apps.datasets import writing
 
-    frames = (clean(frame) for frame in _frames(_entries(request), request, Window(request.get("series"))))
-    try:
-        written = writing.write(
-            frames,
-            Path(request["target"]),
-            request["format"],
-            layout=request.get("layout") or "long",
-            gzipped=bool(request.get("gzipped")),
+    entries, covariates = _entries(request), _covariates(request)
+    if request["as_of"]:
+        moment = datetime.fromisoformat(request["as_of"])
+        table = state.as_of(
+            entries, moment, covariates=covariates, past=request["past"], series=request["series"]
         )
-    except writing.Unwritable as wrong:
-        return {"rows": 0, "problem": {"code": wrong.code, "message": wrong.message, "fix": wrong.fix}}
-    return {"rows": written, "problem": None}
+    else:
+        table = state.current(entries, covariates=covariates, series=request["series"])
+    if request["steps"]:
+        table = _cleaned(table, request)
+    try:
+        writing.write(table, Path(request["target"]), request["format"])
+    except writing.Unwritable as refused:
+        return {"refused": str(refused)}
+    return {"rows": table.height}
 
 
-def spoken(value: datetime | int | None) -> str | int | None:
-    """A time as ISO text: only the date at midnight; whole numbers as they are."""
-    if isinstance(value, datetime):
-        return value.date().isoformat() if value.time() == time() else value.isoformat()
-    return value
+def summarised(entries: Sequence[Entry]) -> dict[str, Any]:
+    """``changes.summary`` as JSON values."""
+    said = changes.summary(entries)
+    return {**said, "first_ds": _spoken(said["first_ds"]), "last_ds": _spoken(said["last_ds"])}
 
 
-def _entries(request: dict[str, Any]) -> list[Entry]:
+def _cleaned(table: pl.DataFrame, request: Mapping[str, Any]) -> pl.DataFrame:
+    from apps.datasets.doctor import fixes
+    from apps.datasets.doctor.contracts import Step
+    from apps.datasets.reading.grid import frequency_of
+
+    steps = [Step.from_json(each) for each in request["steps"]]
+    known = [name for name in request["covariates"] if name not in request["past"]]
+    return fixes.apply(
+        table, steps, frequency=frequency_of(request["frequency"]), covariates=known, past=request["past"]
+    ).table
+
+
+def _grown(request: Mapping[str, Any], done: changes.Upsert) -> dict[str, Any]:
+    """What stands after an upsert, from what stood before: the base need not be read again for it."""
+    facts = request["facts"]
+    if "y" not in done.part.columns or not done.part.height:
+        times = []
+    else:
+        times = [spoken(each) for each in done.part.filter(pl.col("y").is_not_null())["ds"].to_list()]
+    number: Any = int if done.part.schema["ds"] == pl.Int64 else str
+    bounds = [text for text in (facts["first_ds"], facts["last_ds"], *times) if text]
+    return {
+        "rows": facts["rows"] + done.added + done.changed - done.replaced,
+        "series_count": facts["series_count"] + done.new_series,
+        "first_ds": str(min(bounds, key=number)) if bounds else "",
+        "last_ds": str(max(bounds, key=number)) if bounds else "",
+    }
+
+
+def _entries(request: Mapping[str, Any]) -> list[Entry]:
     return [Entry.from_json(each) for each in request["entries"]]
 
 
-def _times(request: dict[str, Any], entries: Sequence[Entry]) -> rows.Times:
-    stated = request.get("kind")
-    integer = stated == "integer" if stated else bool(entries) and parts.ds_type(entries[0]) == pl.Int64
-    return rows.Times(integer, request.get("zone") or "UTC")
+def _covariates(request: Mapping[str, Any]) -> tuple[str, ...]:
+    return (*request["covariates"], *request["past"])
 
 
-def _sent(request: dict[str, Any], entries: Sequence[Entry]) -> rows.Sent:
-    times, limit = _times(request, entries), request.get("max_rows") or rows.MAX_ROWS
-    how: dict[str, Any] = {"columns": request["columns"], "times": times, "limit": limit}
-    how["pointer"] = request.get("pointer") or ""
-    if request.get("rows_path"):
-        return rows.from_file(Path(request["rows_path"]), **how)
-    return rows.from_list(request["rows"], **how)
+def _form(request: Mapping[str, Any], entries: Sequence[Entry]) -> reading_rows.Form:
+    return reading_rows.Form(
+        columns=("y", *_covariates(request)),
+        integer_time=_has_integer_time(entries),
+        single_series=request["single_series"],
+        zone=request["zone"],
+        utc=request["utc"],
+    )
 
 
-def _refused(problems: Sequence[rows.RowProblem], count: int) -> dict[str, Any]:
-    nothing = dict.fromkeys(("added", "changed", "unchanged", "removed"), 0)
-    return {
-        **nothing,
-        "entry": None,
-        "problems": [each.to_json() for each in problems],
-        "problem_count": count,
-    }
+def _has_integer_time(entries: Sequence[Entry]) -> bool:
+    return bool(pl.read_parquet_schema(entries[0].path)["ds"] == pl.Int64)
 
 
-def _written(done: changes.Upsert | changes.Deletion, entry: Entry) -> dict[str, Any]:
-    """The counts as JSON; the part is written when it has rows."""
-    counts = {name: getattr(done, name) for name in done.__slots__ if name not in ("part", "columns")}
-    if done.part.height:
-        parts.write(done.part, Path(entry.path))
-    told = entry.to_json() if done.part.height else None
-    return _spoken_bounds({**counts, "known_at": done.known_at.isoformat()}) | {
-        "entry": told,
-        "rows": done.part.height,
-    }
+def _other_times(rows: pl.DataFrame, entries: Sequence[Entry]) -> list[dict[str, Any]]:
+    if (rows.schema["ds"] == pl.Int64) == _has_integer_time(entries):
+        return []
+    detail = "The file's times and the data set's are of different kinds: whole numbers and dates do not mix."
+    return [{"code": "other_times", "detail": detail}]
 
 
-def _spoken_bounds(record: dict[str, Any]) -> dict[str, Any]:
-    return {**record, **{name: spoken(record[name]) for name in ("first_ds", "last_ds")}}
+def _bound(text: str | None, entries: Sequence[Entry]) -> object:
+    if text is None:
+        return None
+    return int(text) if _has_integer_time(entries) else datetime.fromisoformat(text).replace(tzinfo=None)
 
 
-def _frames(entries: Sequence[Entry], request: dict[str, Any], window: Window) -> Iterator[pl.DataFrame]:
-    """The long table, as it is or as it was known, in stretches of whole series."""
-    covariates, past = request.get("covariates") or (), request.get("past") or ()
-    columns = state.columns_asked(entries, (*covariates, *past))
-    at = rows.utc(request["as_of"]) if request.get("as_of") else None
-    for frame in state.slices(entries, window=window, columns=columns, at=at):
-        if at is None:
-            yield frame
-        else:
-            zone = request.get("zone")
-            yield state.hidden_after(frame.lazy(), at, columns, covariates, zone=zone).collect()
-
-
-def _told(name: str, table: pl.DataFrame, limit: int, *, first: bool) -> dict[str, Any]:
-    shown = table.head(limit) if first else table.tail(limit)
-    values = {
-        each: [_finite(value) for value in shown[each].to_list()]
-        for each in shown.columns
-        if each not in (*parts.KEY, parts.ROW)
-    }
-    y = values.pop("y")
-    ds = [spoken(at) for at in shown["ds"].to_list()]
-    return {"unique_id": name, "points": table.height, "ds": ds, "y": y, "covariates": values}
-
-
-def _finite(value: float | None) -> float | None:
-    return None if value is None or not math.isfinite(value) else value
-
-
-def _jsonable(record: dict[str, Any]) -> dict[str, Any]:
-    return {name: _finite(each) if isinstance(each, float) else each for name, each in record.items()}
+def _spoken(value: object) -> str:
+    return "" if value is None else spoken(value)

@@ -146,7 +146,8 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Size and shape of the long table that was read."""
+    """Size and shape of the long table that was read. ``past`` columns are not known ahead; ``known_at``: the file says
+    since when each row was known; ``utc``: its times are in UTC, not as the customer's clocks show them."""
 
     rows: int
     series_count: int
@@ -157,6 +158,9 @@ class Table:
     gap_rule: str
     missing_steps: int
     covariates: tuple[str, ...] = ()
+    past: tuple[str, ...] = ()
+    known_at: bool = False
+    utc: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +168,8 @@ class Reading:
     """All that one pass over a file found out.
 
     ``state``: ``readable``, ``needs_choice`` (questions are open) or ``refused`` (problems). ``table`` is set
-    only when readable. ``said`` are sentences on how the file was read.
+    only when readable. ``said`` are sentences on how the file was read. ``faults`` are the first cells that were no number,
+    as the doctor wants to know them again (``build.FAULT_SCHEMA``).
     """
 
     state: str
@@ -178,6 +183,7 @@ class Reading:
     samples: tuple[Sample, ...] = ()
     table: Table | None = None
     file_rows: int = 0
+    faults: tuple[Mapping[str, Any], ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """The reading as JSON values (lists, dicts, text, numbers)."""
@@ -200,6 +206,7 @@ class Reading:
             samples=tuple(Sample(**_tupled(item)) for item in data["samples"]),
             table=Table(**_tupled(data["table"])) if data["table"] else None,
             file_rows=data["file_rows"],
+            faults=tuple(data.get("faults") or ()),
         )
 
 

@@ -53,15 +53,6 @@ class TimeFormat:
     integer: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Times:
-    """The column's times (datetime in microseconds, or int64), and how they were read."""
-
-    values: pl.Series
-    format: str
-    said: tuple[str, ...]
-
-
 def _timestamps(pattern: str, prefix: str = "", suffix: str = "") -> Callable[[pl.Series], pl.Series]:
     def parse(texts: pl.Series) -> pl.Series:
         frame = texts.to_frame("t").select(
@@ -143,62 +134,52 @@ def looks_like_integers(texts: pl.Series) -> bool:
     return filled.len() > 0 and bool(filled.str.contains(FORMATS["whole numbers"].pattern).all())
 
 
-def read_times(texts: pl.Series, rows: pl.Series, choice: str | None = None) -> Times:
-    """The times of a column; raises ``Unreadable`` naming the rows that do not fit, or with a question."""
-    filled = clean(texts)
-    _refuse_missing(filled, rows, texts.name)
+def decide(name: str, filled: pl.Series, rows: pl.Series, allowed: list[TimeFormat]) -> TimeFormat:
+    """The one format that all cells fit; raises ``Unreadable`` naming the rows that do not, or with a question."""
     distinct = filled.unique(maintain_order=True)
-    allowed = [FORMATS[choice]] if choice in FORMATS else list(FORMATS.values())
     fitting = [item for item in allowed if _fits(distinct, item)]
     if any(item.name in CERTAIN_OVER_INTEGERS for item in fitting):
         fitting = [item for item in fitting if not item.integer]
     if not fitting:
-        raise Unreadable(problems=_faults(texts.name, filled, rows, allowed))
+        raise Unreadable(problems=faults(name, filled, rows, allowed))
     fitting = _different_readings(distinct, fitting)
     if len(fitting) > 1:
-        raise Unreadable(questions=(_question(texts.name, filled, rows, fitting),))
-    return _read(filled, distinct, rows, fitting[0], texts.name)
+        raise Unreadable(questions=(_question(name, filled, rows, fitting),))
+    return fitting[0]
 
 
-def _read(filled: pl.Series, distinct: pl.Series, rows: pl.Series, chosen: TimeFormat, name: str) -> Times:
-    zone = _zone(filled, distinct, rows, name)
-    parsed = chosen.parse(distinct)
-    lookup = pl.DataFrame({"text": distinct, "time": parsed})
-    values = filled.to_frame("text").join(lookup, on="text", how="left", maintain_order="left")["time"]
-    said = [f"Column “{shorten(name)}”: time is read as {chosen.name}."]
-    if zone and zone not in ("Z", "UTC"):
-        said.append(f"Times carry the offset {zone}; they are kept as local time.")
-    return Times(values, chosen.name, tuple(said))
+def offsets(texts: pl.Series) -> pl.Series:
+    """Each text's offset from UTC in seconds (0 for Z and UTC); None where it has none."""
+    zones = texts.str.extract(f"({ZONE})$").str.strip_chars()
+    sign = pl.when(pl.col("z").str.starts_with("-")).then(-1).otherwise(1)
+    hours = pl.col("z").str.extract(r"[+-](\d{2})").cast(pl.Int64)
+    minutes = pl.col("z").str.extract(r"[+-]\d{2}:?(\d{2})").cast(pl.Int64)
+    seconds = pl.when(pl.col("z").is_in(["Z", "UTC"])).then(0).otherwise(sign * (hours * 3600 + minutes * 60))
+    with_clock = texts.str.contains(r"\d:\d{2}")
+    frame = pl.DataFrame({"z": zones, "clock": with_clock})
+    return frame.select(pl.when("clock").then(seconds).cast(pl.Int64).alias("offset")).to_series()
 
 
-def _zone(filled: pl.Series, distinct: pl.Series, rows: pl.Series, name: str) -> str | None:
-    """The one time zone suffix of all cells; two different ones (daylight saving, mostly) are refused."""
-    if not distinct.str.contains(r"\d:\d{2}").any():
-        return None
-    zones = filled.str.extract(f"({ZONE})$").str.strip_chars().fill_null("")
-    first = zones[0]
-    other = zones != first
-    if other.any():
-        position = int(other.arg_max() or 0)
-        row, zone = int(rows[position]), zones[position] or "none"
-        raise Unreadable(
-            problems=(
-                Problem(
-                    code="mixed_time_zones",
-                    message=f"Row {row}, column “{shorten(name)}”: the time zone is {zone}, "
-                    f"but row {rows[0]} has {first or 'none'}.",
-                    fix="Write all times in one zone, for example in UTC.",
-                    rows=(row,),
-                    column=name,
-                    value=shorten(filled[position]),
-                    count=int(other.sum()),
-                ),
-            )
+def refuse_half_zoned(name: str, found: pl.Series, rows: pl.Series) -> None:
+    """Raise ``Unreadable``: some times have an offset and some have none, so nobody knows how they relate."""
+    without = rows.filter(found.is_null())
+    row = int(without[0]) if without.len() else int(rows[0])
+    raise Unreadable(
+        problems=(
+            Problem(
+                code="mixed_time_zones",
+                message=f"Row {row}, column “{shorten(name)}”: the time zone is missing, but other rows have one.",
+                fix="Write all times with their offset, or all without.",
+                rows=(row,),
+                column=name,
+                count=max(without.len(), 1),
+            ),
         )
-    return str(first) or None
+    )
 
 
-def _refuse_missing(filled: pl.Series, rows: pl.Series, name: str) -> None:
+def refuse_missing(filled: pl.Series, rows: pl.Series, name: str) -> None:
+    """Raise ``Unreadable`` where a time is missing."""
     missing = rows.filter(filled.is_null())
     if missing.len():
         raise Unreadable(
@@ -256,7 +237,10 @@ def _spoken(item: TimeFormat, texts: pl.Series) -> str:
     return str(value[0]) if item.integer else str(value.dt.strftime("%-d %B %Y")[0])
 
 
-def _faults(name: str, filled: pl.Series, rows: pl.Series, allowed: list[TimeFormat]) -> tuple[Problem, ...]:
+def faults(
+    name: str, filled: pl.Series, rows: pl.Series, allowed: list[TimeFormat], *, first_row: int | None = None
+) -> tuple[Problem, ...]:
+    """What keeps the column from being times; ``first_row`` is one before these rows that was read well."""
     distinct = filled.unique(maintain_order=True)
     best = max(allowed, key=lambda item: _valid_count(distinct, item))
     if _valid_count(distinct, best) == 0:
@@ -265,7 +249,7 @@ def _faults(name: str, filled: pl.Series, rows: pl.Series, allowed: list[TimeFor
         valid = distinct.filter(_valid(distinct, best))
         best_name, wrong = best.name, ~filled.is_in(valid.implode())
     texts, where, count = filled.filter(wrong), rows.filter(wrong), int(wrong.sum())
-    good = rows.filter(~wrong).head(1).to_list()
+    good = [first_row] if first_row else rows.filter(~wrong).head(1).to_list()
     pairs = zip(texts.head(NAMED_ROWS).to_list(), where.head(NAMED_ROWS).to_list(), strict=True)
     return tuple(_fault(Cell(name, text, row, count), best_name, good) for text, row in pairs)
 

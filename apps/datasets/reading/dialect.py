@@ -5,16 +5,18 @@ from __future__ import annotations
 import csv
 import io
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from apps.datasets.reading.contracts import refuse, shorten
 
 DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "vertical bar"}
 SAMPLE_BYTES = 256 * 1024
 SAMPLE_LINES = 200
-MAX_COLUMNS = 500
-MAX_LINE_BYTES = 100_000
+MAX_COLUMNS = 200_000
+MAX_LINE_BYTES = 4_000_000
 _EXCEL_HINT = re.compile(rb"sep=(.)\n", re.IGNORECASE)
+MIN_DATES = 3  # names that are dates: more than a row of data has
+_DATE_CELL = re.compile(r"\d{1,4}[-/.]\d{1,2}(?:[-/.]\d{1,4})?(?:[ T]\d{1,2}:\d{2}(?::\d{2})?)?")
 _DATA_CELL = re.compile(r"[-+]?[\d.,/:' -]+")
 
 
@@ -28,6 +30,10 @@ class Dialect:
     start: int
     said: tuple[str, ...]
 
+    def body(self, line: int) -> Dialect:
+        """The same, for a later piece of the file that begins at ``line``."""
+        return replace(self, header_row=line - 1, start=0)
+
 
 def sniff(data: bytes, delimiter: str | None = None) -> Dialect:
     """Find delimiter and header of UTF-8 text with ``\\n`` ends; ``delimiter``: the user's choice."""
@@ -37,7 +43,7 @@ def sniff(data: bytes, delimiter: str | None = None) -> Dialect:
     sample = _sample(data, offset)
     chosen = delimiter or hinted or _best_delimiter(sample)
     header, length = _header(data, offset, chosen)
-    names = _checked_names(header, row)
+    names = checked_names(header, row)
     _refuse_data_as_header(header, row)
     said: tuple[str, ...] = (
         () if chosen == "," else (f"Columns are separated by a {DELIMITERS.get(chosen, chosen)}.",)
@@ -71,9 +77,12 @@ def _skip_blank_lines(data: bytes, offset: int, row: int) -> tuple[int, int]:
 
 
 def _sample(data: bytes, offset: int) -> list[str]:
-    piece = data[offset : offset + SAMPLE_BYTES]
-    lines = piece.decode(errors="replace").split("\n")
-    if len(data) > offset + SAMPLE_BYTES:
+    """The first lines, two at least however long they are."""
+    first = data.find(b"\n", offset)
+    second = data.find(b"\n", first + 1) if first != -1 else -1
+    end = max(offset + SAMPLE_BYTES, second + 1)
+    lines = data[offset:end].decode(errors="replace").split("\n")
+    if len(data) > end and len(lines) > 1:
         lines = lines[:-1]
     return [line for line in lines[:SAMPLE_LINES] if line.strip()]
 
@@ -94,7 +103,11 @@ def _best_delimiter(lines: list[str]) -> str:
 
 def _score(lines: list[str], delimiter: str) -> tuple[float, int]:
     """How well ``delimiter`` fits: the share of lines with as many fields as the header, and that number."""
-    widths = [len(record) for record in csv.reader(lines, delimiter=delimiter)]
+    csv.field_size_limit(MAX_LINE_BYTES)
+    try:
+        widths = [len(record) for record in csv.reader(lines, delimiter=delimiter)]
+    except csv.Error:  # a field without end: not this separator
+        return 0.0, 1
     if not widths or widths[0] < 2:
         return 0.0, 1
     share = sum(1 for width in widths if width == widths[0]) / len(widths)
@@ -119,11 +132,12 @@ def _header(data: bytes, offset: int, delimiter: str) -> tuple[list[str], int]:
     return record, len(consumed.encode())
 
 
-def _checked_names(header: list[str], row: int) -> tuple[str, ...]:
+def checked_names(header: list[str], row: int) -> tuple[str, ...]:
+    """The names of the columns: those without one are numbered; raises ``Unreadable`` for two alike, or too many."""
     if len(header) > MAX_COLUMNS:
         raise refuse(
             "too_many_columns",
-            f"The header has {len(header):,} columns; at most {MAX_COLUMNS} are read.",
+            f"The header has {len(header):,} columns; at most {MAX_COLUMNS:,} are read.",
             "Use the long format: one row per series and time.",
             rows=(row,),
         )
@@ -150,6 +164,9 @@ def _refuse_data_as_header(header: list[str], row: int) -> None:
         for cell in filled
         if _DATA_CELL.fullmatch(cell) and any(character.isdigit() for character in cell)
     ]
+    dates = {cell for cell in data_cells if _DATE_CELL.fullmatch(cell)}
+    if len(dates) >= MIN_DATES:  # a column for each time
+        return
     if len(data_cells) >= 2 and len(data_cells) >= len(filled) - 1:
         raise refuse(
             "no_header",

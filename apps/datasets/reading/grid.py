@@ -37,6 +37,13 @@ def find_grid(table: pl.DataFrame) -> Grid:
     return Grid(Frequency.parse(_merged(votes)), dict(votes))
 
 
+def frequency_of(alias: str) -> Frequency | None:
+    """The frequency as versions name it; None for ""."""
+    if not alias:
+        return None
+    return Frequency.parse(int(alias) if alias.isdigit() else alias)
+
+
 def _merged(votes: Counter[str]) -> str:
     """The commonest alias; daily wins over business days when any series has weekends."""
     if "D" in votes and "B" in votes:
@@ -46,7 +53,7 @@ def _merged(votes: Counter[str]) -> str:
 
 def _alias(times: pl.Series) -> str | None:
     """The alias of one series; of a series with stray times, that of its regular stretch."""
-    array = times.to_numpy()
+    array = times.unique(maintain_order=True).to_numpy()
     try:
         return infer(array).alias
     except EngineError:

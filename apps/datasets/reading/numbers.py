@@ -57,14 +57,6 @@ FORMATS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Numbers:
-    """The column's floats (None = missing) and a sentence on how they were read, if it needs saying."""
-
-    values: pl.Series
-    said: tuple[str, ...]
-
-
 def clean(texts: pl.Series) -> pl.Series:
     """Trimmed text with every way of writing "missing" turned into None."""
     trimmed = texts.str.strip_chars()
@@ -84,32 +76,38 @@ def looks_like_flag(texts: pl.Series) -> bool:
     return 0 < words.len() <= 2 and words.is_in(list(FLAGS)).all()
 
 
-def read_numbers(texts: pl.Series, rows: pl.Series, choice: str | None = None) -> Numbers:
-    """A column's numbers; ``rows``: line numbers. Raises ``Unreadable`` with rows, or with a question."""
-    filled = clean(texts)
+def decide(cells: pl.Series, rows: pl.Series, allowed: list[NumberFormat], tolerance: float) -> NumberFormat:
+    """The format of ``allowed`` in which the cells are written, where at most a share ``tolerance`` is no number at all.
+
+    Raises ``Unreadable``: with rows where none fits, with a question where two read differently.
+    """
+    filled = clean(cells)
     present = filled.drop_nulls()
-    if looks_like_flag(texts):
-        values = filled.str.to_lowercase().replace_strict(FLAGS, default=None, return_dtype=pl.Float64)
-        return Numbers(values, (f"Column “{shorten(texts.name)}”: true/yes is read as 1 and false/no as 0.",))
-    chosen = _decide(present, texts, filled, rows, choice)
-    values = chosen.parse(filled)
-    _refuse_infinite(values, filled, rows, texts.name)
-    if chosen.name == "1234.5":
-        return Numbers(values, ())
-    return Numbers(values, (f"Column “{shorten(texts.name)}”: numbers are read as in {chosen.name}.",))
-
-
-def _decide(
-    present: pl.Series, texts: pl.Series, filled: pl.Series, rows: pl.Series, choice: str | None
-) -> NumberFormat:
-    allowed = [FORMATS[choice]] if choice in FORMATS else list(FORMATS.values())
     fitting = [item for item in allowed if _fits(present, item)]
     if not fitting:
-        raise Unreadable(problems=_faults(texts.name, filled, rows, allowed))
+        best = max(allowed, key=lambda item: _matching(present, item))
+        matching = _matching(present, best)
+        if matching == 0 or present.len() - matching > tolerance * present.len():
+            raise Unreadable(problems=_faults(cells.name, filled, rows, allowed))
+        present = present.filter(present.str.contains(best.pattern))
+        fitting = [item for item in allowed if _fits(present, item)]
     different = _different_readings(present, fitting)
     if len(different) > 1:
-        raise Unreadable(questions=(_question(texts.name, filled, rows, different),))
+        raise Unreadable(questions=(_question(cells.name, filled, rows, different),))
     return fitting[0]
+
+
+def fault_of(cell: Cell, expected: NumberFormat) -> Problem:
+    """What is wrong with a cell of a column that is otherwise written as ``expected``."""
+    if cell.text.lower() in INFINITE or _overflows(cell.text, expected):
+        return _infinite(cell)
+    return _fault(cell, expected, [])
+
+
+def _overflows(text: str, expected: NumberFormat) -> bool:
+    """A number too large for a float (1e999) would become infinite."""
+    alone = pl.Series([text])
+    return bool(alone.str.contains(expected.pattern).all())
 
 
 def _fits(present: pl.Series, item: NumberFormat) -> bool:
@@ -197,12 +195,3 @@ def _infinite(cell: Cell) -> Problem:
         "is not a finite number.",
         "Write the real value, or leave the cell empty if it is missing.",
     )
-
-
-def _refuse_infinite(values: pl.Series, filled: pl.Series, rows: pl.Series, name: str) -> None:
-    """A number too large for a float (1e999) would become infinite."""
-    infinite = values.is_infinite().fill_null(value=False)
-    if infinite.any():
-        position = int(infinite.arg_max() or 0)
-        cell = Cell(name, filled[position], int(rows[position]), int(infinite.sum()))
-        raise Unreadable(problems=(_infinite(cell),))

@@ -17,6 +17,7 @@ from apps.datasets.reading.contracts import NAMED_ROWS, Problem, Unreadable, ref
 from apps.datasets.reading.dialect import DELIMITERS, MAX_LINE_BYTES, Dialect
 
 CHUNK_ROWS = 50_000
+FAST_COLUMNS = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,24 +36,16 @@ class Strings:
 
 
 def read_strings(data: bytes, dialect: Dialect) -> Strings:
-    """The data rows of UTF-8 text; raises ``Unreadable`` naming rows of another width, or when none exist."""
+    """The data rows of UTF-8 text; raises ``Unreadable`` naming rows of another width."""
     body = data[dialect.start :]
     strings = _read_fast(body, dialect) if b'"' not in body else None
-    strings = strings or _read_precisely(body, dialect)
-    if strings.frame.height == 0:
-        raise refuse(
-            "no_rows",
-            "The file has a header but no rows.",
-            "Export the data again with its rows: one line per series and time.",
-            rows=(dialect.header_row,),
-        )
-    return strings
+    return strings or _read_precisely(body, dialect)
 
 
 def _read_fast(body: bytes, dialect: Dialect) -> Strings | None:
     """The table, or None unless every line but the trailing empty ones has the right number of fields."""
     body = body.rstrip(b"\n")
-    if not body:
+    if not body or len(dialect.header) > FAST_COLUMNS:
         return None
     lines = pl.read_csv(
         body,

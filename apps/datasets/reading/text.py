@@ -15,16 +15,6 @@ BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
-OTHER_FILES = (
-    (b"PK\x03\x04", "an Excel workbook or a zip archive"),
-    (b"\xd0\xcf\x11\xe0", "an old Excel workbook"),
-    (b"PAR1", "a Parquet file"),
-    (b"\x1f\x8b", "a gzip archive"),
-    (b"\x28\xb5\x2f\xfd", "a zstd archive"),
-    (b"%PDF", "a PDF document"),
-    (b"\x7fELF", "a program"),
-    (b"MZ", "a program"),
-)
 LABELS = {
     "utf-8": "UTF-8",
     "utf-16-le": "UTF-16",
@@ -59,18 +49,10 @@ def decode(raw: bytes, encoding: str | None = None) -> Text:
 
     Raises ``Unreadable`` for an empty file, another kind of file, broken text, or an unclear encoding.
     """
-    _refuse_other_files(raw)
     body, name = _without_mark(raw)
     name = encoding or name or _detect(body)
     data, said = _to_utf8(body, name)
-    if b"\x00" in data:
-        row = data[: data.index(b"\x00")].count(b"\n") + 1
-        raise refuse(
-            "binary",
-            f"Row {row} holds a NUL byte, which text does not.",
-            "Save the data as CSV text.",
-            rows=(row,),
-        )
+    _refuse_nul(data, 1)
     if not data.strip():
         raise refuse(
             "empty_file",
@@ -78,14 +60,6 @@ def decode(raw: bytes, encoding: str | None = None) -> Text:
             "Export the data again: a header line, then one line per observation.",
         )
     return Text(_unix_lines(data), name, said)
-
-
-def _refuse_other_files(raw: bytes) -> None:
-    for magic, what in OTHER_FILES:
-        if raw.startswith(magic):
-            raise refuse(
-                "not_text", f"This is {what}, not a CSV file.", "Save the data as CSV (text) and upload that."
-            )
 
 
 def _without_mark(raw: bytes) -> tuple[bytes, str | None]:
@@ -200,3 +174,27 @@ def _checked_utf8(body: bytes) -> bytes:
 
 def _unix_lines(data: bytes) -> bytes:
     return data.replace(b"\r\n", b"\n").replace(b"\r", b"\n") if b"\r" in data else data
+
+
+def plain(raw: bytes, line: int) -> bytes:
+    """A piece of UTF-8 text that begins at ``line``, with ``\\n`` line ends; raises ``Unreadable`` with the row."""
+    try:
+        codecs.utf_8_decode(raw, "strict", True)
+    except UnicodeDecodeError as error:
+        row = line + raw[: error.start].count(b"\n")
+        raise refuse(
+            "broken_encoding", f"Row {row} is not valid UTF-8.", "Save the file as UTF-8.", rows=(row,)
+        ) from error
+    _refuse_nul(raw, line)
+    return _unix_lines(raw)
+
+
+def _refuse_nul(data: bytes, line: int) -> None:
+    if b"\x00" in data:
+        row = line + data[: data.index(b"\x00")].count(b"\n")
+        raise refuse(
+            "binary",
+            f"Row {row} holds a NUL byte, which text does not.",
+            "Save the data as CSV text.",
+            rows=(row,),
+        )
