@@ -7,10 +7,11 @@ class RegistryConfig(AppConfig):
 
     def ready(self) -> None:
         """What a tenant has in MLflow goes with the tenant, and comes back with its backup."""
-        from apps.registry import mirroring, mlflow_store
+        from apps.registry import lineage, mirroring, mlflow_store
         from tenants import lifecycle
         from tenants.backups import contents
 
         lifecycle.register_eraser("MLflow", mlflow_store.erase, mlflow_store.list_leftovers)
         contents.register_files(table="registry_modelversion", path="bundle_path", sha256="bundle_sha256")
         contents.register_mirror("MLflow", mirroring.dump, mirroring.restore)
+        lineage.register()

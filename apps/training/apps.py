@@ -6,8 +6,10 @@ class TrainingConfig(AppConfig):
     label = "training"
 
     def ready(self) -> None:
-        """Put the training form and the runs on the data set's page."""
+        """Put the training form and the runs on the data set's page, and the runs into the lineage."""
         from apps.datasets import panels
+        from apps.training import lineage
         from apps.training.panel import dataset_panel
 
         panels.register(dataset_panel)
+        lineage.register()

@@ -12,6 +12,7 @@ from apps.audit import services as audit
 from apps.core import request_context
 from apps.core.errors import EngineFailure
 from apps.core.ids import new_id
+from apps.datasets import openlineage
 from apps.datasets import queries as datasets
 from apps.engine.errors import EngineError
 from apps.jobs import Progress
@@ -166,6 +167,7 @@ def _note_result(run: TrainingRun, result: TrainResult, version: ModelVersion) -
     }
     if not TrainingRun.objects.filter(id=run.id, finished_at=None).update(**columns):
         return  # an earlier attempt came this far and was killed before its job ended
+    openlineage.announce(kind="training_run", id=run.public_id)
     audit.record(
         action="training.succeeded",
         target_type="training_run",
