@@ -17,11 +17,12 @@ from apps import engine
 from apps.core import scope, storage
 from apps.core.ids import new_id
 from apps.datasets import queries as datasets
-from apps.datasets import services
-from apps.datasets.models import Dataset, Origin
+from apps.datasets.models import Change, Dataset, FileKind, Origin
 from apps.datasets.reading import asking
 from apps.datasets.reading.contracts import ColumnMapping, Reading
 from apps.datasets.sandbox import child, runner
+from apps.datasets.services import files, uploads, versions
+from apps.datasets.services.versions import Reason
 from apps.engine.contracts import TrainResult, TrainSpec
 from apps.registry.models import Model, ModelVersion
 from tests.engine.panels import build, seasonal
@@ -42,10 +43,13 @@ def monthly_csv(months: int = MONTHS, names: tuple[str, ...] = SERIES_IDS) -> st
 def dataset(name: str = "Sales", text: str | None = None) -> Dataset:
     """A data set of the tenant in scope; the same text is read once a run."""
     reading, parquet = _read(text or monthly_csv())
-    sha256, path = storage.write_content(scope.current_tenant(), "datasets", parquet, ".parquet")
+    with files.temporary(".parquet") as target:
+        target.write_bytes(parquet)
+        points = files.keep(FileKind.POINTS, target, ".parquet")
+    assert points is not None
     with transaction.atomic():
-        made = services._create_dataset(name=name, slug=slugify(name), origin=Origin.UPLOAD)
-        services._add_version(made, reading, sha256, path, None)
+        made = versions.create_dataset(name=name, slug=slugify(name), origin=Origin.UPLOAD)
+        uploads.first_version(made, uploads.Content(reading, points), Reason(Change.UPLOAD))
     return made
 
 

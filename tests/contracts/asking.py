@@ -63,9 +63,9 @@ class Call:
         request = getattr(client, method.lower())
         query = {**self._resolved("query", self.line.query), **self.extra_query}
         if method in ("GET", "HEAD"):
-            return request(self.path, query, headers=headers)
+            return _whole(request(self.path, query, headers=headers))
         sent = {"content_type": content_type} if content_type else {}
-        return request(self.path, body, query_params=query or None, headers=headers, **sent)
+        return _whole(request(self.path, body, query_params=query or None, headers=headers, **sent))
 
     @property
     def path(self) -> str:
@@ -88,6 +88,15 @@ class Call:
         if self.line.is_api and self.line.form is None:
             return "{}", "application/json"
         return form, ""
+
+
+def _whole(answer: Any) -> Any:
+    """The answer with its file read and closed, as a browser would have it."""
+    if answer.streaming:
+        data = b"".join(answer.streaming_content)
+        answer.close()
+        answer.streaming_content = [data]
+    return answer
 
 
 def host_of(urlconf: str, slug: str) -> str:

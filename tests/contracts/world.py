@@ -26,7 +26,10 @@ from apps.audit.models import AuditEvent
 from apps.billing import services as billing
 from apps.core.ids import new_id, public_id
 from apps.core.tenancy import TenantKey
+from apps.datasets import queries as data
 from apps.datasets import services as datasets
+from apps.datasets.models import StoredFile
+from apps.datasets.services.exports import Wish
 from apps.events.models import Event
 from apps.explanations import services as explanations
 from apps.forecasts import services as forecasts
@@ -151,6 +154,12 @@ def _fill(side: Side, owner: User) -> None:
     upload = datasets.receive_upload(
         filename=f"{side.slug}.csv", stream=io.BytesIO(trained.monthly_csv(24, names).encode())
     )
+    source = datasets.create_source(
+        name=f"{side.slug} shop", kind="https", config={"url": f"https://{side.slug}.example/sales.csv"}
+    )
+    current = data.get_current_version(dataset=version.model.dataset)
+    exported = datasets.export(version=current, wish=Wish("csv"))
+    assert isinstance(exported, StoredFile)
     key, text = api_keys.create(name=f"{side.slug} spare", scopes=["usage:read"])
     checkout = billing.start_checkout(
         plan="team",
@@ -169,6 +178,8 @@ def _fill(side: Side, owner: User) -> None:
         forecast=answer.public_id,
         explanation=explanation.public_id,
         upload=upload.public_id,
+        source=source.public_id,
+        file=exported.public_id,
         key=public_id("key", key.id),
         checkout=checkout.rpartition("/")[2],
         tenant_row=str(side.key.id),

@@ -64,3 +64,22 @@ def upload(in_acme: TenantKey) -> Callable[..., Upload]:
         return services.receive_upload(filename=filename, stream=data)
 
     return send
+
+
+class Recording:
+    """A progress reporter that writes down what it is told; its lease always holds."""
+
+    def __init__(self) -> None:
+        self.stages: list[str] = []
+
+    def __call__(self, stage: str, percent: float) -> None:
+        self.stages.append(stage)
+
+    def hold(self) -> None:
+        """Nobody else has the job."""
+
+
+@pytest.fixture
+def recording() -> Recording:
+    """What services report to."""
+    return Recording()

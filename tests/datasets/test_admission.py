@@ -135,7 +135,7 @@ def test_the_question_costs_one_call_of_the_rate_and_the_upload_after_it_none(
 def test_an_address_that_takes_no_files_takes_no_large_bodies(
     client: Callable[..., Client], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from apps.datasets.api.views import Datasets
+    from apps.datasets.api.datasets import Datasets
 
     monkeypatch.setattr(Datasets, "takes_uploads", {})
     admission._asking.cache_clear()

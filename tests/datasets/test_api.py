@@ -54,14 +54,14 @@ def test_a_mapping_lays_over_the_guess(api: Callable[..., Client]) -> None:
     body = post(api(), text, mapping=mapping, gap_rule="zero").json()
     assert body["columns"]["mapping"]["value"] == "other"
     assert body["columns"]["mapping"]["covariates"] == []
-    assert body["columns"]["gap_rule"] == "zero"
+    assert body["recipe"] is None  # nothing is missing
 
 
 def test_a_refused_file_is_a_problem_that_names_row_and_column(api: Callable[..., Client]) -> None:
-    response = post(api(), daily().replace("b,2024-01-05,5.5", "b,2024-01-05,closed"))
+    response = post(api(), daily().replace("2024-01-05,5.5", "2024-01-32,5.5"))
     assert (response.status_code, response["Content-Type"]) == (422, "application/problem+json")
     fault = response.json()["errors"][0]
-    assert (fault["row"], fault["column"], fault["code"]) == (26, "y", "not_a_number")
+    assert (fault["row"], fault["column"], fault["code"]) == (6, "ds", "not_a_time")
 
 
 def test_an_open_question_lists_the_answers_and_one_of_them_settles_it(api: Callable[..., Client]) -> None:

@@ -43,7 +43,7 @@ def test_an_upload_is_shown_as_read_and_becomes_a_data_set_when_accepted(member:
     }
     detail = browser.submit(browser.trail[-1], fields).content.decode()
     assert browser.trail[-1] == f"{ACME}/datasets/corner-sales/"
-    assert "filled for training with the last value before the gap" in detail
+    assert "filled for training with the last value before" in detail
     assert '<script id="dataset-chart" type="application/json">' in detail
     assert "Corner sales" in browser.visit(f"{ACME}/datasets/").content.decode()
 
@@ -64,7 +64,7 @@ def test_another_mapping_is_tried_by_asking_the_page_again(member: Member) -> No
     [
         (b"", "The file is empty"),
         (b"unique_id,ds,y\n", "The file has a header but no rows."),
-        (b"PK\x03\x04", "an Excel workbook"),
+        (b"PK\x03\x04", "The workbook is damaged or cut off"),
         (b"a b c\n1 2 3\n", "Only one column was found"),
     ],
 )
@@ -74,9 +74,26 @@ def test_a_file_that_is_no_table_is_refused_on_the_upload_page(
     assert message in send(member(Role.OWNER), data)
 
 
-def test_faults_are_named_with_row_and_column_and_the_button_waits(member: Member) -> None:
-    page = send(member(Role.OWNER), daily().replace("b,2024-01-05,5.5", "b,2024-01-05,closed"))
-    assert "Row 26, column “y”: “closed” is not a number." in page
+def test_faults_are_named_with_row_and_value_and_the_chosen_fix_becomes_the_recipe(member: Member) -> None:
+    browser = member(Role.OWNER)
+    page = send(browser, daily().replace("b,2024-01-05,5.5", "b,2024-01-05,closed"))
+    assert "row 26 (“b”, 2024-01-05, “closed”)" in page
+    assert "Not decided: no training until then" in page
+    fields = {
+        "name": "Sales",
+        "time": "ds",
+        "value": "y",
+        "series": ["unique_id"],
+        "fix:wrong_type": "as_missing",
+    }
+    detail = browser.submit(browser.trail[-1], fields).content.decode()
+    assert "treat these values as missing" in detail
+    assert "No model can be trained" not in detail
+
+
+def test_a_date_that_is_none_refuses_the_file_and_the_button_waits(member: Member) -> None:
+    page = send(member(Role.OWNER), daily().replace("b,2024-01-05", "b,2024-01-32"))
+    assert "Row 26, column “ds”: “2024-01-32” is not a valid YYYY-MM-DD." in page
     assert "disabled>Accept as data set" in page
 
 

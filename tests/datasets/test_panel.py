@@ -9,15 +9,15 @@ import pytest
 
 from apps.datasets.errors import NotTrainable
 from apps.datasets.panel import Recipe, make_panel
-from apps.datasets.reading.read import read_csv
+from apps.datasets.reading.read import Targets
 from apps.engine.panel import Panel
-from tests.datasets.csv_files import HEADER, daily, days
+from tests.datasets.csv_files import HEADER, daily, days, read
 
 
 def panel_of(text: str, folder: Path, rule: str = "season") -> Panel:
     """The panel of a CSV text."""
     target = folder / "table.parquet"
-    table = read_csv(text.encode(), None, target).table
+    table = read(text.encode(), targets=Targets(target)).table
     assert table is not None
     return make_panel(
         target.read_bytes(), Recipe(table.frequency or "", table.season_length, rule, table.covariates)

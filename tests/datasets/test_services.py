@@ -17,11 +17,13 @@ from apps.core import storage
 from apps.core.errors import NotFound
 from apps.core.tenancy import TenantKey
 from apps.datasets import queries, services
+from apps.datasets.doctor.contracts import Step
 from apps.datasets.errors import (
     ChoiceNeeded,
     FileRefused,
     FileTooLarge,
     NameTaken,
+    NotTrainable,
     TooManyDatasets,
     TooManyRows,
     UploadUsed,
@@ -54,13 +56,10 @@ def test_an_accepted_upload_is_a_data_set_with_a_version_a_file_and_audit_rows(
         2,
         "D",
     )
-    assert (version.first_ds, version.last_ds, version.columns["gap_rule"]) == (
-        "2024-01-01",
-        "2024-01-20",
-        "season",
-    )
-    content = storage.tenant_path(in_acme, version.path).read_bytes()
-    assert hashlib.sha256(content).hexdigest() == version.sha256
+    assert (version.first_ds, version.last_ds, version.recipe) == ("2024-01-01", "2024-01-20", None)
+    part = version.parts.get()
+    content = storage.read_content(in_acme, part.file.path, part.file.sha256)
+    assert (hashlib.sha256(content).hexdigest(), part.columns) == (part.file.sha256, ["y"])
     actions = set(AuditEvent.objects.values_list("action", flat=True))
     assert {"upload.received", "dataset.created", "dataset.version_created"} <= actions
     assert incoming(in_acme) == []
@@ -75,7 +74,7 @@ def test_the_panel_of_a_version_is_what_was_uploaded(upload: Send) -> None:
 def test_a_damaged_file_is_noticed(upload: Send, in_acme: TenantKey) -> None:
     dataset = services.accept_upload(upload_id=upload().id, name="Sales", mapping=MAPPING)
     version = queries.get_current_version(dataset=dataset)
-    path = storage.tenant_path(in_acme, version.path)
+    path = storage.tenant_path(in_acme, version.parts.get().file.path)
     path.write_bytes(path.read_bytes()[:-1])
     with pytest.raises(storage.StorageCorrupted):
         queries.read_panel(version=version)
@@ -88,14 +87,15 @@ def test_the_same_points_are_stored_once(upload: Send) -> None:
         )
         for name in ("One", "Two")
     ]
-    assert versions[0].path == versions[1].path
+    assert versions[0].parts.get().file == versions[1].parts.get().file
 
 
 def test_the_accepted_gap_rule_is_kept_with_the_version(upload: Send) -> None:
     gappy = upload(daily().replace("a,2024-01-07,7.5\n", ""))
     dataset = services.accept_upload(upload_id=gappy.id, name="Gaps", mapping=MAPPING, gap_rule="zero")
     version = queries.get_current_version(dataset=dataset)
-    assert (version.columns["gap_rule"], version.columns["missing_steps"]) == ("zero", 1)
+    assert [(step.code, step.fix) for step in queries.steps_of(version)] == [("gaps", "zero")]
+    assert version.columns["missing_steps"] == 1
     assert queries.read_panel(version=version).series(0)[6] == 0.0
 
 
@@ -122,13 +122,27 @@ def test_a_file_that_is_no_table_leaves_nothing_behind(upload: Send, in_acme: Te
     assert incoming(in_acme) == []
 
 
-def test_a_table_with_a_fault_is_kept_for_another_mapping_but_not_accepted(upload: Send) -> None:
+def test_a_cell_that_is_no_number_keeps_from_training_until_a_fix_is_accepted(upload: Send) -> None:
     sent = upload(daily().replace("b,2024-01-05,5.5", "b,2024-01-05,closed"))
+    dataset = services.accept_upload(upload_id=sent.id, name="Sales", mapping=MAPPING)
+    version = queries.get_current_version(dataset=dataset)
+    assert [(finding.code, finding.rows) for finding in queries.open_findings(version)] == [
+        ("wrong_type", (26,))
+    ]
+    with pytest.raises(NotTrainable, match="row 26"):
+        queries.read_panel(version=version)
+    fixed = services.accept_fixes(slug=dataset.slug, steps=[Step("wrong_type", "as_missing")])
+    assert (fixed.number, fixed.change, queries.open_findings(fixed)) == (2, "recipe", [])
+    assert queries.read_panel(version=fixed).series(1)[4] == 4.5
+
+
+def test_a_table_in_the_wrong_column_is_kept_for_another_mapping_but_not_accepted(upload: Send) -> None:
+    sent = upload(daily(header="unique_id,ds,other").replace(".5", "five"))
     assert Reading.from_json(sent.reading).state == "refused"
-    with pytest.raises(FileRefused) as refused:
-        services.accept_upload(upload_id=sent.id, name="Sales", mapping=MAPPING)
-    fault = refused.value.errors[0]
-    assert (fault.row, fault.column, fault.code) == (26, "y", "not_a_number")
+    with pytest.raises(FileRefused):
+        services.accept_upload(
+            upload_id=sent.id, name="Sales", mapping=ColumnMapping("ds", "other", ("unique_id",))
+        )
     assert Dataset.objects.count() == 0
 
 

@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl, urlsplit
 from django.db import connections
 
 from apps.core.ids import public_id
+from apps.datasets import tasks as reading
 from apps.explanations import tasks as explaining
 from apps.jobs import runner
 from apps.training import tasks as training  # importing them registers what the jobs do, as the workers do
@@ -22,7 +23,7 @@ from tests.isolation.asking import BARE, Ask, Caller, Watch
 from tests.isolation.cast import COMPANIES, OPERATOR, Cast, Company, Person
 from tests.isolation.watching import LogLines
 
-TASKS: Final = (explaining, training)
+TASKS: Final = (explaining, reading, training)
 # Texts that a caller is free to choose, wherever a field is called so.
 FREE: Final = frozenset(
     ["name", "message", "search", "q", "company", "reason", "title", "description", "note", "notes", "source"]
@@ -31,7 +32,7 @@ SLUGS: Final = {"model", "model_name", "address"}
 ADDRESSES: Final = {"email", "emails"}
 KINDS: Final = {
     "fc": "forecast", "job": "job", "run": "run", "exp": "explanation", "up": "upload", "key": "key", "mem": "member",
-    "inv": "invitation",
+    "inv": "invitation", "src": "source", "file": "file",
 }  # fmt: skip
 
 

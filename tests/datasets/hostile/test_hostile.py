@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import os
 import resource
 from pathlib import Path
@@ -14,9 +13,6 @@ from apps.datasets.sandbox.runner import Limits
 from tests.datasets.hostile import files
 from tests.datasets.hostile.files import CASES, MEGABYTE, Hostile
 
-pytestmark = pytest.mark.skipif(
-    "filename" not in inspect.signature(read_file).parameters, reason="the reading knows CSV only"
-)
 LIMITS = Limits(memory_bytes=3 << 30, cpu_seconds=60, wall_seconds=60.0)
 PARENT_MAY_GROW = 256 * 1024
 LINE_MEGABYTES = 1024 if os.environ.get("ALMANAC_DRILL") else 200

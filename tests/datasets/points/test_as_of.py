@@ -1,11 +1,11 @@
-"""What a backtest at a time can see is what was uploaded by that time, whatever happened to the data."""
+"""What a backtest can see at a time equals what had been uploaded by then: random histories against a naive replay."""
 
 from __future__ import annotations
 
-import os
+import itertools
 import tempfile
-from collections import defaultdict
-from datetime import datetime
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,109 +13,216 @@ import polars as pl
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from apps.datasets.points import changes, parts, state, vintages
+from apps.datasets.points import changes, manifest, state
 from apps.datasets.points.manifest import Entry
-from tests.datasets.points.histories import Told, day, lives
-from tests.datasets.points.naive import COLUMNS, COVARIATES, Key, Values
 
-EXAMPLES = int(os.environ.get("ALMANAC_AS_OF_EXAMPLES", "60"))
-PAST = ("weather",)
-CUTOFFS = [day(half / 2 - 1) for half in range(36)]
-SIX = st.lists(st.sampled_from(CUTOFFS), min_size=6, max_size=6, unique=True)
-thorough = settings(
-    max_examples=EXAMPLES,
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example],
+START = datetime(2024, 1, 1)  # noqa: DTZ001 - as stored times are: without a zone
+COLUMNS = ("y", "price", "weather")
+COVARIATES, PAST = ("price", "weather"), ("weather",)
+DAYS = 6
+Place = tuple[str, int]
+Values = dict[str, float | None]
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that happened at ``hour``: rows that give ``columns``, places taken away, or everything replaced."""
+
+    hour: int
+    rows: tuple[tuple[Place, Values], ...] = ()
+    gone: tuple[Place, ...] = ()
+    columns: tuple[str, ...] = COLUMNS
+    first: bool = False
+    wipes: bool = False
+
+
+@dataclass
+class Held:
+    """What the replay knows of a place: each column's value and whether nobody knows since when."""
+
+    values: Values = field(default_factory=lambda: dict.fromkeys(COLUMNS))
+    unknown: dict[str, bool] = field(default_factory=lambda: dict.fromkeys(COLUMNS, False))
+    whole_unknown: bool = False
+
+
+def replay(events: list[Event], hour: int | None) -> dict[Place, Values]:
+    """The state at ``hour`` (None: at the end), by applying one event after the other."""
+    held: dict[Place, Held] = {}
+    for event in events:
+        if event.hour > (10**9 if hour is None else hour) and not event.first:
+            continue
+        if event.wipes:
+            held = {}
+        for place, values in event.rows:
+            one = held.setdefault(place, Held())
+            one.whole_unknown = event.first
+            for name in event.columns:
+                one.values[name], one.unknown[name] = values[name], event.first
+        for place in event.gone:
+            held.pop(place, None)
+    if hour is None:
+        return {place: one.values for place, one in held.items()}
+    return {place: shown for place, one in held.items() if (shown := seen(place, one, hour)) is not None}
+
+
+def seen(place: Place, one: Held, hour: int) -> Values | None:
+    ahead_of_time = place[1] * 24 > hour
+    shown = {
+        name: None if ahead_of_time and one.unknown[name] and (name == "y" or name in PAST) else value
+        for name, value in one.values.items()
+    }
+    if one.whole_unknown and ahead_of_time and shown["price"] is None:
+        return None
+    return shown
+
+
+def at(hour: int) -> datetime:
+    return START + timedelta(hours=hour)
+
+
+def frame(event: Event) -> pl.DataFrame:
+    rows = sorted(event.rows)
+    return pl.DataFrame(
+        {
+            "unique_id": [place[0] for place, _ in rows],
+            "ds": [at(24 * place[1]) for place, _ in rows],
+            **{name: [values[name] for _, values in rows] for name in event.columns},
+            "__row": list(range(len(rows))),
+        },
+        schema={
+            "unique_id": pl.String,
+            "ds": pl.Datetime("us"),
+            **dict.fromkeys(event.columns, pl.Float64),
+            "__row": pl.Int64,
+        },
+    )
+
+
+def as_dict(table: pl.DataFrame) -> dict[Place, Values]:
+    assert table.select(state.KEY).is_unique().all()
+    return {
+        (row["unique_id"], (row["ds"] - START).days): {name: row[name] for name in COLUMNS}
+        for row in table.to_dicts()
+    }
+
+
+class Store:
+    """Writes events as parts, as the services do, and remembers what a naive person would."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.numbers = folder, itertools.count()
+        self.events: list[Event] = []
+        self.entries: list[Entry] = []
+        self.versions: list[list[Entry]] = []
+
+    def write(self, table: pl.DataFrame) -> str:
+        path = self.folder / f"{next(self.numbers)}.parquet"
+        table.write_parquet(path)
+        return str(path)
+
+    def add(self, event: Event) -> None:
+        known = None if event.first else at(event.hour).replace(tzinfo=UTC)
+        if event.gone:
+            table = self.tombstones(event)
+            self.entries = [*self.entries, Entry(self.write(table), (), known)]
+        else:
+            path = self.write(frame(event))
+            self.entries = [*self.entries, Entry(path, event.columns, known, event.wipes)]
+        self.events.append(event)
+        self.versions.append(self.entries)
+
+    def tombstones(self, event: Event) -> pl.DataFrame:
+        parts = [
+            changes.delete(self.entries, series=[name], start=at(24 * day), end=at(24 * day))
+            for name, day in event.gone
+        ]
+        return pl.concat(parts).sort(state.KEY)
+
+    def restore(self, number: int, hour: int) -> None:
+        earlier = manifest.standing(self.versions[number])
+        moment = at(hour).replace(tzinfo=UTC)
+        parts = [
+            Entry(each.path, each.columns, max(each.not_before or moment, moment), position == 0)
+            for position, each in enumerate(earlier)
+        ]
+        standing = replay(self.events_of(number), None)
+        self.entries = [*self.entries, *parts]
+        self.events.append(Event(hour, tuple(standing.items()), wipes=True))
+        self.versions.append(self.entries)
+
+    def events_of(self, number: int) -> list[Event]:
+        return self.events[: number + 1]
+
+    def compact(self) -> None:
+        table = state.history(self.entries, covariates=COVARIATES)
+        self.entries = [Entry(self.write(table), COLUMNS)]
+
+
+value = st.one_of(st.none(), st.integers(0, 5).map(float))
+places = st.tuples(st.sampled_from("ab"), st.integers(0, DAYS - 1))
+all_values = st.fixed_dictionaries(dict.fromkeys(COLUMNS, value))
+row_sets = st.dictionaries(places, all_values, min_size=1, max_size=6).map(lambda rows: tuple(rows.items()))
+some_columns = st.sets(st.sampled_from(COLUMNS), min_size=1).map(
+    lambda names: tuple(name for name in COLUMNS if name in names)
+)
+acts = st.one_of(
+    st.tuples(st.just("append"), row_sets, some_columns),
+    st.tuples(st.just("delete"), st.sets(places, min_size=1, max_size=4).map(tuple)),
+    st.tuples(st.just("replace"), row_sets),
+    st.tuples(st.just("restore"), st.integers(0, 10)),
+    st.tuples(st.just("compact")),
 )
 
 
-@thorough
-@given(data=st.data())
-def test_as_of_equals_what_was_uploaded_by_then(data: st.DataObject) -> None:
+def play(store: Store, steps: list[tuple[int, Any]], first: tuple[Any, ...], known: bool) -> int:
+    store.add(Event(0, first, first=not known))
+    hour = 0
+    for pause, act in steps:
+        hour += pause
+        name, *what = act
+        if name == "append":
+            store.add(Event(hour, what[0], columns=what[1]))
+        elif name == "delete":
+            store.add(Event(hour, gone=what[0]))
+        elif name == "replace":
+            store.add(Event(hour, what[0], wipes=True))
+        elif name == "restore":
+            store.restore(what[0] % len(store.versions), hour)
+        else:
+            store.compact()
+    return hour
+
+
+@settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    first=row_sets,
+    known=st.booleans(),
+    steps=st.lists(st.tuples(st.integers(1, 60), acts), max_size=6),
+    looks=st.lists(st.integers(0, 260), min_size=1, max_size=4),
+)
+def test_what_can_be_seen_at_a_time_is_what_had_been_uploaded_by_then(
+    first: tuple[Any, ...], known: bool, steps: list[tuple[int, Any]], looks: list[int]
+) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        told = data.draw(lives(Path(folder)))
-        for at in data.draw(SIX):
-            assert rows_of(as_of(told.entries, at)) == told.notebook.seen(at)
-        cutoffs = data.draw(SIX)
-        for at, table in vintages.panels_as_of(told.entries, cutoffs, covariates=COVARIATES, past=PAST):
-            assert rows_of(table) == told.notebook.seen(at)
-            assert told.integer or table.filter(pl.col("ds") > at)["y"].null_count() == sum(table["ds"] > at)
+        store = Store(Path(folder))
+        play(store, steps, first, known)
+        standing = as_dict(state.current(store.entries, covariates=COVARIATES))
+        assert standing == replay(store.events, None)
+        for hour in looks:
+            moment = at(hour).replace(tzinfo=UTC)
+            table = state.as_of(store.entries, moment, covariates=COVARIATES, past=PAST)
+            assert as_dict(table) == replay(store.events, hour), hour
+            narrowed = state.as_of(store.entries, moment, covariates=COVARIATES, past=PAST, series=["a"])
+            assert narrowed.equals(table.filter(pl.col("unique_id") == "a"))
 
 
-@thorough
-@given(data=st.data())
-def test_the_current_table_is_the_newest_of_everything_and_the_parts_can_be_one(data: st.DataObject) -> None:
+def test_a_leak_would_be_found() -> None:
+    """The replay is no echo of the program: a part that pretends to be older than it is is seen to differ."""
     with tempfile.TemporaryDirectory() as folder:
-        told = data.draw(lives(Path(folder)))
-        table = current(told.entries)
-        assert rows_of(table) == told.notebook.known(None)
-        told.compact()
-        whole, one = told.versions[-2][0], told.entries
-        assert current(one).equals(table)
-        assert state.history(one).equals(state.history(whole))
-        assert vintages.revised(one, covariates=COVARIATES) == vintages.revised(whole, covariates=COVARIATES)
-        for at in data.draw(SIX):
-            assert as_of(one, at).equals(as_of(whole, at))
-
-
-@thorough
-@given(data=st.data())
-def test_versions_differ_in_what_their_tables_differ_in(data: st.DataObject) -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        told = data.draw(lives(Path(folder)))
-        places = st.integers(0, len(told.versions) - 1)
-        (before, _), (after, _) = (told.versions[data.draw(places)] for _ in "ab")
-        found = changes.diff(before, after, slice_rows=data.draw(st.sampled_from([1, 4, 1000])))
-        expected = differing(rows_of(current(before)), rows_of(current(after)))
-        assert (found.added, found.changed, found.removed) == expected
-        table = current(after)
-        totals = changes.summary(after)
-        assert (totals.rows, totals.series_count) == (table.height, table["unique_id"].n_unique())
-        assert (totals.first_ds, totals.last_ds) == (table["ds"].min(), table["ds"].max())
-
-
-@thorough
-@given(data=st.data())
-def test_where_nothing_was_revised_cutting_the_table_shows_what_was_known(data: st.DataObject) -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        told = data.draw(lives(Path(folder)))
-        if told.integer or vintages.revised(told.entries, covariates=COVARIATES):
-            return
-        table = current(told.entries)
-        for at in CUTOFFS[::3]:
-            assert_known_are_the_first(told, table, at)
-
-
-def assert_known_are_the_first(told: Told, table: pl.DataFrame, at: datetime) -> None:
-    """Of each series the values of ``y`` known at a time are the first ones of the table as it is now."""
-    for name, points in table.drop_nulls("y").group_by("unique_id"):
-        known = as_of(told.entries, at).filter(pl.col("unique_id") == name[0]).drop_nulls("y")
-        assert known.select("ds", "y").equals(points.head(known.height).select("ds", "y"))
-
-
-def as_of(entries: list[Entry], at: datetime) -> pl.DataFrame:
-    return state.as_of(entries, at, covariates=COVARIATES, past=PAST)
-
-
-def current(entries: list[Entry]) -> pl.DataFrame:
-    return state.current(entries, covariates=[*COVARIATES, *PAST])
-
-
-def rows_of(table: pl.DataFrame) -> dict[Key, list[Values]]:
-    assert table.equals(table.sort(*parts.KEY, parts.ROW, maintain_order=True))
-    found: dict[Key, list[Values]] = defaultdict(list)
-    for row in table.iter_rows(named=True):
-        found[row["unique_id"], row["ds"]].append({name: row[name] for name in COLUMNS})
-    return dict(found)
-
-
-def differing(before: dict[Key, list[Values]], after: dict[Key, list[Values]]) -> tuple[int, int, int]:
-    """How many rows were added, changed and removed."""
-    pairs: list[tuple[Any, Any]] = []
-    for key in before.keys() | after.keys():
-        old, new = before.get(key, []), after.get(key, [])
-        width = max(len(old), len(new))
-        pairs += zip(old + [None] * (width - len(old)), new + [None] * (width - len(new)), strict=True)
-    added = sum(old is None for old, _ in pairs)
-    removed = sum(new is None for _, new in pairs)
-    return added, sum(old != new for old, new in pairs) - added - removed, removed
+        store = Store(Path(folder))
+        store.add(Event(0, ((("a", 0), {"y": 1.0, "price": None, "weather": None}),), first=True))
+        store.add(Event(100, ((("a", 0), {"y": 2.0, "price": None, "weather": None}),)))
+        last = store.entries[-1]
+        store.entries[-1] = Entry(last.path, last.columns, at(1).replace(tzinfo=UTC))
+        table = state.as_of(store.entries, at(50).replace(tzinfo=UTC), covariates=COVARIATES, past=PAST)
+        assert as_dict(table) != replay(store.events, 50)

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from apps.datasets.reading.contracts import ColumnMapping
 from apps.datasets.reading.numbers import FORMATS
-from apps.datasets.reading.read import read_csv
-from tests.datasets.csv_files import days
+from apps.datasets.reading.read import Targets
+from tests.datasets.csv_files import days, read
 
 NAMES = st.text(
     st.characters(codec="utf-8", exclude_categories=("Cc", "Cs", "Zl", "Zp")), min_size=1, max_size=12
@@ -75,8 +75,8 @@ def read_back(raw: bytes, mapping: ColumnMapping) -> set[tuple[Any, ...]]:
     """The rows of the Parquet file that the reading of ``raw`` wrote."""
     with TemporaryDirectory() as folder:
         target = Path(folder) / "table.parquet"
-        reading = read_csv(raw, mapping, target)
+        reading = read(raw, mapping, targets=Targets(target))
         assert reading.state == "readable", (reading.problems, reading.questions)
-        frame = pl.read_parquet(target)
+        frame = pl.read_parquet(target).drop("__row").with_columns(pl.col("unique_id").cast(pl.String))
     assert frame.schema == {"unique_id": pl.String, "ds": pl.Datetime("us"), "y": pl.Float64}
     return {(name, ds.date().isoformat(), y) for name, ds, y in frame.rows()}

@@ -17,10 +17,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from apps.datasets import writing
-from apps.datasets.reading import build, formats, read
+from apps.datasets.reading import build, formats
 from apps.datasets.reading.contracts import ColumnMapping
 
-pytestmark = pytest.mark.skipif(not hasattr(read, "Targets"), reason="the reading knows CSV only")
 FIRST = dt.datetime.fromisoformat("1950-01-01")
 KNOWN = dt.datetime.fromisoformat("2024-05-01 06:30:15")
 PRINTED = st.characters(codec="utf-8", exclude_categories=("Cc", "Cs", "Zl", "Zp", "Cn", "Co"))
