@@ -123,7 +123,7 @@ def download(
     target, sent = check_url(url), {name.lower(): value for name, value in (headers or {}).items()}
     for _hop in range(redirects + 1):
         with _called("GET", target, sent) as answer:
-            if not answer.is_redirect:
+            if not answer.has_redirect_location:
                 return _taken(answer, into, limit_bytes)
             following = check_url(str(target.join(answer.headers.get("location", ""))))
         if (following.scheme, following.host, following.port) != (target.scheme, target.host, target.port):
