@@ -25,6 +25,8 @@ from apps.engine.vintages import Vintages
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+MOST_STEPS_A_ROW = 100
+ANYWAY_STEPS = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +140,7 @@ def _lay_out(table: pl.DataFrame, frequency: Frequency) -> _Layout:
     last = np.zeros(int(codes[-1]) + 1, np.int64)
     present = kept["y"].is_not_null().to_numpy()
     np.maximum.at(last, codes[present], places[present])
+    _refuse_endless(kept, last, int((places - last[codes]).max()), codes, frequency)
     return _Layout(kept, codes, places, last)
 
 
@@ -152,6 +155,26 @@ def _refuse_off_grid(kept: pl.DataFrame, places: Ints, codes: Ints, frequency: F
         series, ds = kept["unique_id"][int(double[0])], kept["ds"][int(double[0])]
         reason = f"Series {series!r} has two values for {ds}."
         raise NotTrainable(reason=f"{reason} Accept a fix that says which one counts.")
+
+
+def _refuse_endless(kept: pl.DataFrame, last: Ints, ahead: int, codes: Ints, frequency: Frequency) -> None:
+    """One date such as 1970-01-01 among minutes would fill decades, and the memory; so would one far ahead."""
+    # Sums of Python's: numbers of int64 may not hold them.
+    steps_in_all = sum((last + 1).tolist()) + len(last) * max(ahead, 0)
+    if steps_in_all <= max(ANYWAY_STEPS, MOST_STEPS_A_ROW * kept.height):
+        return
+    longest = (
+        int(codes[np.argmax(kept["ds"].to_physical().to_numpy())])
+        if ahead > last.max()
+        else int(np.argmax(last))
+    )
+    rows = kept.filter(pl.Series(codes == longest))
+    reason = (
+        f"The series span {steps_in_all:,} steps of frequency {frequency.alias} with {kept.height:,} rows. The longest is "
+        f"{rows['unique_id'][0]!r}, from {rows['ds'][0]} to {rows['ds'][-1]} with {rows.height:,} rows. Leave rows with dates "
+        "far away from the others out, or choose a coarser frequency."
+    )
+    raise NotTrainable(reason=reason)
 
 
 def _firsts(codes: Ints) -> NDArray[np.bool_]:

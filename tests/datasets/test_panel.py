@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import datetime
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 
 from apps.datasets.errors import NotTrainable
@@ -89,3 +91,34 @@ def test_times_off_the_grid_cannot_be_trained_on_and_the_error_names_them(tmp_pa
 def test_two_points_cannot_be_trained_on(tmp_path: Path) -> None:
     with pytest.raises(NotTrainable, match="three values"):
         panel_of(f"{HEADER}\na,2024-01-01,1\na,2024-01-02,2\n", tmp_path)
+
+
+def long_table(values: list[float | None], ds: list[object], kind: pl.DataType) -> pl.DataFrame:
+    """A long table of one series."""
+    data = {"unique_id": ["a"] * len(values), "ds": ds, "y": values}
+    return pl.DataFrame(data, schema_overrides={"ds": kind, "y": pl.Float64})
+
+
+def test_whole_numbers_nan_and_negative_zero_come_through() -> None:
+    table = long_table([1.0, -0.0, float("nan"), None, 5.0], [3, 4, 5, 6, 7], pl.Int64())
+    panel = make_panel(table, Recipe("1", None, "previous"))
+    np.testing.assert_array_equal(panel.values, [1.0, 0.0, 0.0, 0.0, 5.0])
+    np.testing.assert_array_equal(panel.ds, [3, 4, 5, 6, 7])
+
+
+@pytest.mark.parametrize("kind", [pl.Categorical(), pl.Enum(["a"])], ids=str)
+def test_a_series_of_one_row_whose_name_is_a_category_is_a_panel(kind: pl.DataType) -> None:
+    table = long_table([7.0], [days(1)[0]], pl.Datetime("us")).with_columns(pl.col("unique_id").cast(kind))
+    panel = make_panel(table, Recipe("D", None, "season"))
+    assert (panel.series_ids, panel.values.tolist()) == (("a",), [7.0])
+
+
+@pytest.mark.parametrize("value", [1.0, None])
+def test_a_date_far_away_is_refused_before_it_fills_the_memory(value: float | None) -> None:
+    minutes = [datetime.datetime(2024, 1, 1, 0, minute) for minute in range(50)]  # noqa: DTZ001 - as stored
+    far = datetime.datetime(2204, 1, 1)  # noqa: DTZ001
+    table = long_table([*(float(each) for each in range(50)), value], [*minutes, far], pl.Datetime("us"))
+    with pytest.raises(
+        NotTrainable, match=r"'a', from 2024-01-01 00:00:00 to 2204-01-01 00:00:00 with 51 rows"
+    ):
+        make_panel(table, Recipe("min", None, "season"))

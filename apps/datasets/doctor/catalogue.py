@@ -58,6 +58,13 @@ KINDS: Final[Mapping[str, Kind]] = {
             Fix("drop", "Leave these rows out"),
         ),
     ),
+    "far_dates": Kind(
+        "Some dates are far away from all others",
+        "error",
+        "The time between, decades for a date such as 1970-01-01, would be one long gap, filled with values that never were.",
+        "Correct these dates, or leave the rows out.",
+        (Fix("drop", "Leave these rows out"),),
+    ),
     "swapped_dates": Kind(
         "Day and month look swapped",
         "error",

@@ -23,9 +23,9 @@ from apps.datasets.doctor.sheet import Bools, Ints, Sheet, sheet_of
 from apps.engine.frequency import Frequency
 
 ROUNDS: Final = (
-    ("swapped_dates", "dst_doubling", "irregular"),
+    ("far_dates", "swapped_dates", "dst_doubling", "irregular"),
     ("conflicting_rows", "duplicate_rows"),
-    ("sentinel", "unit_change", "negative", "repeated_stretch", "outliers", "missing_covariate", "covariate_missing_future"),
+    ("non_finite", "sentinel", "unit_change", "negative", "repeated_stretch", "outliers", "missing_covariate", "covariate_missing_future"),
     (
         "level_shift", "future_dates", "mixed_frequency", "no_values", "constant", "all_zero", "too_short", "stopped_early",
         "covariate_leak",

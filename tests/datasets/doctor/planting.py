@@ -274,6 +274,21 @@ def to_come(file: File) -> Planted:
     return Planted("future_dates", file.numbers())
 
 
+def epoch(file: File) -> Planted:
+    """A date that was empty and became the first that a computer knows; for months one that is as far from ten years."""
+    own = file.series()
+    first = dict(own[0])
+    since = own[0]["ds"] - datetime(1970, 1, 1)  # noqa: DTZ001
+    first["ds"] = (
+        own[0]["ds"].replace(year=1870)
+        if file.unit == "month"
+        else own[0]["ds"] - since // file.step * file.step
+    )
+    file.rows.insert(file.rows.index(own[0]), first)
+    file.mark(first)
+    return Planted("far_dates", file.numbers())
+
+
 def copied(file: File) -> Planted:
     own = file.series(6 * file.season if file.season > 1 else 60)
     length = max(2 * file.season, 14)
@@ -365,14 +380,24 @@ def leaking_ahead(file: File) -> Planted:
     return Planted("covariate_leak", file.numbers(), "price")
 
 
+def leaking_later(file: File) -> Planted:
+    names = sorted({row["unique_id"] for row in file.rows})
+    for name in names:
+        own = [row for row in file.rows if row["unique_id"] == name]
+        for row, later in zip(own, own[2:], strict=False):
+            row["price"] = 5.0 if later["y"] is None else later["y"] / 2 - 1
+    file.mark(*[next(row for row in file.rows if row["unique_id"] == name) for name in names])
+    return Planted("covariate_leak", file.numbers(), "price")
+
+
 Fault = Callable[[File], Planted]
 # By what a panel must have: nothing particular, days and months that can be swapped, hours, a price that is known ahead.
 PLAIN: Final[tuple[Fault, ...]] = (
     duplicate, conflicting, gap, long_gap, empty_cell, wrong_type, not_finite, off_grid, other_frequency, spike, dip,
     two_spikes, shift, shift_down, unit, unit_small, unit_hundred_to_the_end, wrong_sign, code_for_missing,
-    high_code_for_missing, constant, zero, often_zero, short, empty_series, stopped, to_come, copied,
+    high_code_for_missing, constant, zero, often_zero, short, empty_series, stopped, to_come, epoch, copied,
 )  # fmt: skip
 DATED: Final[tuple[Fault, ...]] = (swapped,)
 HOURLY: Final[tuple[Fault, ...]] = (clock_change,)
-PRICED: Final[tuple[Fault, ...]] = (empty_covariate, unknown_ahead, leaking, leaking_ahead)
+PRICED: Final[tuple[Fault, ...]] = (empty_covariate, unknown_ahead, leaking, leaking_ahead, leaking_later)
 ALL: Final = (*PLAIN, *DATED, *HOURLY, *PRICED)

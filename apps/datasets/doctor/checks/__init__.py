@@ -9,6 +9,7 @@ from apps.datasets.doctor.detect import Check
 
 CHECKS: Final[tuple[Check, ...]] = (
     series.no_values,
+    times.far_dates,
     times.mixed_frequency,
     times.swapped_dates,
     times.dst_doubling,

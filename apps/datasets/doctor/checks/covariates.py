@@ -13,6 +13,9 @@ from apps.datasets.doctor.sheet import Bools, Floats
 LEAST_POINTS: Final = 12
 NEARLY_ONE: Final = 0.9999
 MOST_SERIES: Final = 0.9
+STEPS_AHEAD: Final = (1, 2, 3)  # beside a season
+PLAINLY: Final = 10.0  # times closer to a line than the step before comes
+ROUNDING: Final = 1e-12
 
 
 def future_rows(block: Block) -> Iterator[Hit]:
@@ -34,19 +37,46 @@ def missing(block: Block) -> Iterator[Hit]:
 
 
 def leak(block: Block) -> Iterator[Hit]:
-    """Columns that are the value itself, a line through it, or the value of a step ahead, in nearly every series."""
-    y, same = block.sheet.y, block.sheet.same()
-    ahead = np.full(len(y), np.nan)
-    ahead[:-1] = np.where(same[1:], y[1:], np.nan)
+    """Columns that are a line through the value, or through one of a step ahead, in nearly every series.
+
+    A column that is known only up to now may well say what the value of its own step was. One that is as close to the
+    value of the step before says what was known then: a smooth series is nearly a line through its own past.
+    """
+    steps = dict.fromkeys((*STEPS_AHEAD, block.sheet.season))
     for name, column in block.sheet.covariates.items():
-        for target in (y, ahead):
-            told = _correlation(block, column, target)
+        own = (0,) if name in block.about.covariates else ()
+        for ahead in (*own, *steps):
+            told = _off_line(block, column, ahead)
             known = ~np.isnan(told)
-            if known.any() and (np.abs(told[known]) > NEARLY_ONE).mean() >= MOST_SERIES:
-                yield Hit(
-                    "covariate_leak", block.sheet.starts[known & (np.abs(told) > NEARLY_ONE)], column=name
-                )
+            if not known.any() or (told[known] < 1 - NEARLY_ONE).mean() < MOST_SERIES:
+                continue
+            before = np.nan_to_num(_off_line(block, column, -1), nan=1.0)
+            giving = known & (told < 1 - NEARLY_ONE) & (told * PLAINLY < before)
+            if giving.sum() >= MOST_SERIES * known.sum():
+                yield Hit("covariate_leak", block.sheet.starts[giving], column=name)
                 break
+
+
+def _off_line(block: Block, column: Floats, ahead: int) -> Floats:
+    """How far, of each series, the column is from a line through the value ``ahead`` steps later: 0 on it, 1 nowhere near."""
+    told = np.abs(_correlation(block, column, _moved(block, ahead)))
+    return np.maximum(1 - told, ROUNDING)
+
+
+def _moved(block: Block, ahead: int) -> Floats:
+    """Each row's value as it is ``ahead`` rows later in its series; NaN where that has none."""
+    y, lag = block.sheet.y, abs(ahead)
+    if not ahead:
+        return y
+    out = np.full(len(y), np.nan)
+    if lag >= len(y):
+        return out
+    same = block.sheet.same(lag)[lag:]
+    if ahead > 0:
+        out[:-lag] = np.where(same, y[lag:], np.nan)
+    else:
+        out[lag:] = np.where(same, y[:-lag], np.nan)
+    return out
 
 
 def _correlation(block: Block, first: Floats, second: Floats) -> Floats:

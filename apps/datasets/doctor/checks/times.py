@@ -15,6 +15,9 @@ from apps.datasets.doctor.sheet import Bools, Ints
 
 LEAST_OTHER: Final = 6  # values in a series whose own frequency can be told
 MOST_OTHER: Final = 0.8  # of its steps at one other distance
+FEW: Final = 0.05  # of a series' rows, that may be strays
+FAR: Final = 10  # times the span of all other rows
+LEAST_NEAR: Final = 12  # rows that must be there to tell what far is
 HOUR: Final = 3_600_000_000
 SHORT: Final = ("s", "min", "h")
 # One zone for each rule of clock changes that is in use; the first that fits is named.
@@ -22,6 +25,27 @@ ZONES: Final = (
     "Europe/Berlin", "Europe/London", "Europe/Athens", "America/New_York", "America/Chicago", "America/Denver",
     "America/Los_Angeles", "Australia/Sydney", "Pacific/Auckland", "America/Santiago",
 )  # fmt: skip
+
+
+def far_dates(block: Block) -> Iterator[Hit]:
+    """The first or last few rows of a series, when they lie ten times as far away as all others span."""
+    sheet = block.sheet
+    apart = np.where(sheet.same(), np.diff(sheet.ds, prepend=sheet.ds[:1]), 0)
+    widest = np.maximum.reduceat(apart, sheet.starts)
+    spans = sheet.ds[sheet.indptr[1:] - 1] - sheet.ds[sheet.starts]
+    rows_of = np.diff(sheet.indptr)
+    suspects = (rows_of >= LEAST_NEAR) & (widest / FAR > spans - widest) & ~block.left_out
+    found: list[Ints] = []
+    for series in np.flatnonzero(suspects).tolist():
+        begin, end = int(sheet.indptr[series]), int(sheet.indptr[series + 1])
+        cut = begin + int(np.argmax(apart[begin:end]))
+        strays = np.arange(begin, cut) if cut - begin < end - cut else np.arange(cut, end)
+        if len(strays) <= max(1, FEW * (end - begin)) and not block.to_come[strays].any():
+            found.append(strays)
+            block.gap_explained[cut] = True
+    places = np.concatenate(found) if found else np.zeros(0, np.int64)
+    block.explain(places)
+    yield Hit("far_dates", places)
 
 
 def mixed_frequency(block: Block) -> Iterator[Hit]:

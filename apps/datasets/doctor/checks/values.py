@@ -29,12 +29,14 @@ UNIT_TOLERANCE: Final = 0.5  # of a power of ten
 LEAST_UNIT_RUN: Final = 2
 MOST_NEGATIVE: Final = 0.05
 LEAST_VARIED: Final = 5
+MOST_REPEATED: Final = 0.5  # of a series; one that repeats more is made of repetitions
 LEAST_WIDTH: Final = 8
 SHIFT_SCORE, SHIFT_SHARE = 7.0, 0.35
 
 
 def faults(block: Block) -> Iterator[Hit]:
-    """Cells that were no number, by the reader's own account."""
+    """Cells that were no number, by the reader's own account, and values that are infinite."""
+    yield from _infinite(block)
     given = block.about.faults
     if given is None or not given.height:
         return
@@ -47,6 +49,14 @@ def faults(block: Block) -> Iterator[Hit]:
         if column == "y":
             block.explain(places)
         yield Hit(str(code), places, column=None if column == "y" else str(column))
+
+
+def _infinite(block: Block) -> Iterator[Hit]:
+    places = np.flatnonzero(np.isinf(block.sheet.y))
+    block.explain(places)
+    yield Hit("non_finite", places)
+    for name, values in block.sheet.covariates.items():
+        yield Hit("non_finite", np.flatnonzero(np.isinf(values)), column=name)
 
 
 def _of_those_series(block: Block, places: Ints, ids: set[str | None]) -> Ints:
@@ -127,6 +137,8 @@ def repeated_stretch(block: Block) -> Iterator[Hit]:
         again = np.zeros(len(y), bool)
         again[lag:] = (y[lag:] == y[:-lag]) & block.sheet.same(lag)[lag:]
         again &= block.open
+        repeated = np.add.reduceat(again.astype(np.int64), block.sheet.starts)
+        again &= (repeated <= MOST_REPEATED * block.lengths)[block.codes]
         for begin, end in _long_runs(again, block, lag):
             stretch = y[begin:end]
             if len(np.unique(stretch)) >= max(LEAST_VARIED, 0.6 * min(lag, end - begin)):
