@@ -100,9 +100,13 @@ class Block:
 
     def medians(self, values: Floats, chosen: Bools) -> Floats:
         """The median of each series over its chosen rows; NaN where it has none."""
+        return self.quantiles(values, chosen, 0.5)
+
+    def quantiles(self, values: Floats, chosen: Bools, share: float) -> Floats:
+        """A quantile of each series over its chosen rows, linear between two; NaN where it has none."""
         frame = pl.DataFrame({"code": self.codes[chosen], "v": values[chosen]})
         out = np.full(len(self.sheet.ids), np.nan)
-        found = frame.group_by("code").agg(pl.col("v").median())
+        found = frame.group_by("code").agg(pl.col("v").quantile(share, interpolation="linear"))
         out[found["code"].to_numpy()] = found["v"].to_numpy()
         return out
 

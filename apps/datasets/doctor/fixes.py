@@ -15,7 +15,7 @@ import numpy as np
 import polars as pl
 
 from apps.datasets.doctor import telling
-from apps.datasets.doctor.checks import values
+from apps.datasets.doctor.checks import extremes
 from apps.datasets.doctor.checks.times import swap
 from apps.datasets.doctor.contracts import Step
 from apps.datasets.doctor.detect import OFF, About, Place, detect
@@ -174,7 +174,7 @@ def _median(work: _Work, _place: Place, step: Step, rows: Ints, _kept: Bools) ->
     y = work.sheet.y.copy()
     y[rows] = np.nan
     lags = np.stack([_before(y, work.sheet, lag)[rows] for lag in range(1, BEFORE + 1)])
-    _set(work, rows, values.nanmedian(lags), step.code)
+    _set(work, rows, extremes.nanmedian(lags), step.code)
 
 
 def _clip(work: _Work, _place: Place, step: Step, rows: Ints, _kept: Bools) -> None:

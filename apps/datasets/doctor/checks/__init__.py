@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from apps.datasets.doctor.checks import covariates, series, times, values
+from apps.datasets.doctor.checks import covariates, extremes, series, times, values
 from apps.datasets.doctor.detect import Check
 
 CHECKS: Final[tuple[Check, ...]] = (
@@ -25,8 +25,8 @@ CHECKS: Final[tuple[Check, ...]] = (
     values.repeated_stretch,
     series.constant,
     series.intermittent,
-    values.level_shift,
-    values.outliers,
+    extremes.level_shift,
+    extremes.outliers,
     series.too_short,
     series.stopped_early,
     covariates.future_rows,
