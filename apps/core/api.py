@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import IO, Any, NoReturn
 
 from django.core import signing
 from django.db.models import QuerySet
 from rest_framework import serializers
 from rest_framework.exceptions import ParseError
+from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.parsers import JSONParser
+from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -34,6 +36,20 @@ class InvalidParameter(AppError):
     code = "invalid_parameter"
     title = "A parameter of the address is not valid"
     template = "The parameter {name!r} holds a character that no text of ours has."
+
+
+class JSONOnly(DefaultContentNegotiation):
+    """For views that write files themselves: answers and errors are JSON, and ``?format=`` is the view's own."""
+
+    def select_renderer(
+        self,
+        request: Request,  # noqa: ARG002 - the signature is DRF's
+        renderers: Iterable[BaseRenderer],
+        format_suffix: str | None = None,  # noqa: ARG002
+    ) -> tuple[BaseRenderer, str]:
+        """The first renderer, whatever is asked for."""
+        first = next(iter(renderers))
+        return first, str(first.media_type)
 
 
 class StrictJSONParser(JSONParser):

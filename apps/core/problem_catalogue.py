@@ -55,8 +55,8 @@ def import_errors() -> None:
         name = f"{config.name}.errors"
         if name.startswith(_OWN) and importlib.util.find_spec(name):
             importlib.import_module(name)
-    for name in ("apps.core.admission", "apps.core.api", "apps.core.storage"):
-        importlib.import_module(name)
+    for name in ("admission", "api", "egress", "sealing", "storage"):
+        importlib.import_module(f"apps.core.{name}")
 
 
 def _of_application() -> Iterator[Problem]:

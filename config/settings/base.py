@@ -180,7 +180,6 @@ REST_FRAMEWORK = {
     "DEFAULT_PARSER_CLASSES": ["apps.core.api.StrictJSONParser"],
     "EXCEPTION_HANDLER": "apps.core.problems.exception_handler",
     "UNAUTHENTICATED_USER": None,
-    "URL_FORMAT_OVERRIDE": None,  # ?format= is ours: the form in which data is given out
 }
 
 LOG_FORMAT = env.choice("ALMANAC_LOG_FORMAT", "console", ("console", "json"))

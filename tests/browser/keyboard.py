@@ -33,7 +33,7 @@ def tab_to(page: Page, name: str) -> None:
 
 def choose_a_file(page: Page) -> None:
     """Open the file dialog and choose the shops' CSV."""
-    tab_to(page, "CSV file")
+    tab_to(page, "File")
     with page.expect_file_chooser() as chooser:
         page.keyboard.press("Space")
     content = unguessable_csv().encode()

@@ -88,7 +88,7 @@ def brings_data(page: Page, shop: Shop) -> None:
     assert {each["id"] for each in drawn["series"]} == set(SHOPS)
     expect(page.locator("[data-source=preview-chart] canvas")).to_be_visible()
     look(page, "upload-ready")
-    page.get_by_label("Name").fill("Kettles")
+    page.get_by_label("Name", exact=True).fill("Kettles")
     page.get_by_role("button", name="Accept as data set").click()
     heading(page, "Kettles")
     look(page, "dataset")
@@ -99,7 +99,7 @@ def _remap(page: Page) -> None:
     form = page.locator("#mapping")
     for label, name in (("Time", "a2"), ("Value", "b2")):
         with page.expect_response(lambda answer: "/datasets/uploads/" in answer.url):
-            form.get_by_label(label).select_option(name)
+            form.get_by_label(label, exact=True).select_option(name)
     for name, wanted in (("c1", False), ("c2", True)):
         box = form.locator(f"input[name=series][value={name}]")
         if box.is_checked() != wanted:

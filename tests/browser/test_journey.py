@@ -191,7 +191,7 @@ def test_text_among_the_values_is_named_with_its_row_and_column(window: Open, sh
     page, _watch = window(shop.state)
     upload(page, shop.url, "text.csv", TEXT_IN_VALUES)
     heading(page, "Check the columns")
-    page.get_by_label("Value").select_option("sold")
+    page.get_by_label("Value", exact=True).select_option("sold")
     message = page.locator(".alert-error")
     expect(message).to_contain_text("Row 6")
     expect(message).to_contain_text("sold")

@@ -138,7 +138,7 @@ def test_what_does_not_fit_is_refused_before_anything_is_changed(acme: TenantKey
 
 
 def test_a_backup_holds_everything_that_rows_name_and_is_private(acme: TenantKey, tmp_path: Path) -> None:
-    (storage.tenant_path(acme) / "incoming").mkdir()
+    (storage.tenant_path(acme) / "incoming").mkdir(exist_ok=True)
     (storage.tenant_path(acme) / "incoming" / "half.csv").write_text("not yet")
     folder = taking.back_up(to=tmp_path).folder
     made = manifest.read(folder)

@@ -45,6 +45,8 @@ def kind(
     """Each test runs on both, and leaves nothing."""
     if request.param == "bucket":
         object_store.use(server, settings, monkeypatch)
+    else:
+        shutil.rmtree(settings.STORAGE_ROOT, ignore_errors=True)  # what other tests have left
     assert (bucket() is not None) == (request.param == "bucket")
     yield request.param
     for key in (KEY, OTHER):

@@ -15,13 +15,14 @@ from tenants import checks, migrating, replay
 from tenants.models import Tenant
 from tests.tenants.conftest import owner
 
+LAST = "0002_versions_of_parts"
 Spare = Callable[[str], Tenant]
 
 
 class AddColumn(migrations.Migration):
     """What a later release might bring."""
 
-    dependencies = [("datasets", "0001_initial")]
+    dependencies = [("datasets", LAST)]
     operations = [migrations.AddField("dataset", "colour", models.CharField(max_length=9, db_default="red"))]
 
 
@@ -32,7 +33,7 @@ def _paint(apps: Any, editor: Any) -> None:
 class FillColumn(migrations.Migration):
     """A migration that is no text, as it runs Python."""
 
-    dependencies = [("datasets", "0002_colour")]
+    dependencies = [("datasets", "0003_colour")]
     operations = [migrations.RunPython(_paint)]
 
 
@@ -40,7 +41,7 @@ class FillColumn(migrations.Migration):
 def release(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
     """``release(AddColumn)``: the program brings migrations more; tenants and program are put back afterwards."""
     brought: list[Any] = []
-    names = {AddColumn: "0002_colour", FillColumn: "0003_fill"}
+    names = {AddColumn: "0003_colour", FillColumn: "0004_fill"}
 
     def load(self: MigrationLoader) -> None:
         MigrationLoader.load_disk_original(self)  # type: ignore[attr-defined]
@@ -68,7 +69,7 @@ def forget() -> None:
 def _put_back() -> None:
     for schema, tenant_id in owner("SELECT schema_name, id FROM tenants_tenant"):
         owner(f'ALTER TABLE "{schema}".datasets_dataset DROP COLUMN IF EXISTS colour')
-        owner(f"DELETE FROM \"{schema}\".django_migrations WHERE app = 'datasets' AND name <> '0001_initial'")
+        owner(f"DELETE FROM \"{schema}\".django_migrations WHERE app = 'datasets' AND name > '{LAST}'")
         owner(
             "UPDATE tenants_tenant SET schema_version = %s WHERE id = %s", replay.current_version(), tenant_id
         )

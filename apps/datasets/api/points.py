@@ -10,7 +10,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from apps.core import scope, storage
-from apps.core.api import StrictJSONParser, read
+from apps.core.api import JSONOnly, StrictJSONParser, read
 from apps.core.ids import parse_public_id
 from apps.datasets import queries, services, writing
 from apps.datasets.api import reading, showing
@@ -47,6 +47,8 @@ class ObservationList(APIView):
 
 class Data(APIView):
     """The points as a file."""
+
+    content_negotiation_class = JSONOnly
 
     required_scope: ClassVar = {"GET": "datasets:read", "PUT": "datasets:write"}
     parser_classes = [StrictJSONParser]

@@ -9,7 +9,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from apps.core.api import page, read
+from apps.core.api import JSONOnly, page, read
 from apps.core.errors import NotFound
 from apps.datasets import lineage, queries, services
 from apps.datasets.api import reading, showing
@@ -64,6 +64,8 @@ class VersionRestoration(APIView):
 
 class Findings(APIView):
     """What the doctor found."""
+
+    content_negotiation_class = JSONOnly
 
     required_scope: ClassVar = {"GET": "datasets:read"}
 

@@ -215,7 +215,7 @@ def test_there_is_no_backup_of_a_tenant_that_is_not_there(committed: None, tmp_p
 def test_the_command_tells_what_it_does_and_asks_before_it_replaces(acme: TenantKey, tmp_path: Path) -> None:
     out = StringIO()
     call_command("tenants", "backup", "acme", f"--to={tmp_path / 'a.zip'}", stdout=out)
-    assert f"{tmp_path / 'a.zip'}: 6 row(s), 3 file(s)" in out.getvalue()
+    assert f"{tmp_path / 'a.zip'}: 8 row(s), 3 file(s)" in out.getvalue()
     wreck(acme)
     for words, says in (
         (("acme",), "not on a terminal: say --yes"),

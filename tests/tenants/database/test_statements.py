@@ -116,11 +116,14 @@ def test_nothing_of_the_scope_is_left_in_the_session(route: str, keys: Keys) -> 
 @pytest.mark.parametrize("place", PLACES)
 def test_copy_goes_both_ways_inside_the_scope(route: str, keys: Keys, place: Place) -> None:
     acme, globex = keys
-    columns = "id, name, slug, description, origin, generated, created_by, created_at"
+    columns = "id, name, slug, description, origin, generated, created_by, created_at, expectations"
     odd = "a\tb\\"
 
     def write() -> None:
-        rows = [[new_id(), str(new_id()), str(new_id()), odd, "upload", False, "", "now"] for _ in range(200)]
+        rows = [
+            [new_id(), str(new_id()), str(new_id()), odd, "upload", False, "", "now", "[]"]
+            for _ in range(200)
+        ]
         with (
             connection.cursor() as cursor,
             cursor.copy(f"COPY datasets_dataset ({columns}) FROM STDIN") as copy,
