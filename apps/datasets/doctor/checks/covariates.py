@@ -60,7 +60,8 @@ def leak(block: Block) -> Iterator[Hit]:
 def _off_line(block: Block, column: Floats, ahead: int) -> Floats:
     """How far, of each series, the column is from a line through the value ``ahead`` steps later: 0 on it, 1 nowhere near."""
     told = np.abs(_correlation(block, column, _moved(block, ahead)))
-    return np.maximum(1 - told, ROUNDING)
+    off: Floats = np.maximum(1 - told, ROUNDING)
+    return off
 
 
 def _moved(block: Block, ahead: int) -> Floats:
