@@ -68,12 +68,6 @@ def test_every_text_column_carries_a_canary_or_a_reason(stage: LogLines) -> None
     run = Drill()
     _fill(run)
     carrying, columns = _carrying(run), _text_columns(run)
-    print(
-        "LEFT",
-        sorted(columns - carrying - EXEMPT.keys()),
-        sorted(EXEMPT.keys() & carrying),
-        sorted(EXEMPT.keys() - columns),
-    )
     assert sorted(columns - carrying - EXEMPT.keys()) == [], (
         "nothing that a tenant fills in reaches these columns: have the drill fill them, or say in REASONS why no tenant can"
     )
