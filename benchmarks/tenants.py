@@ -190,7 +190,7 @@ def make_datasets() -> None:
     for number in range(DATASETS):
         dataset = Dataset.objects.create(name=f"Sales {number}", slug=f"sales-{number}", origin="upload")
         DatasetVersion.objects.create(
-            dataset=dataset, number=1, sha256="0" * 64, path="x", rows=100, series_count=2, first_ds="2024-01-01",
+            dataset=dataset, number=1, sha256="0" * 64, rows=100, series_count=2, first_ds="2024-01-01",
             last_ds="2024-12-31", frequency="D", columns={}, findings=[], samples=[],
         )  # fmt: skip
 
