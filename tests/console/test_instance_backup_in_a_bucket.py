@@ -40,11 +40,17 @@ def server(running: ObjectStore, settings: Any, monkeypatch: pytest.MonkeyPatch)
 @pytest.fixture
 def acme(committed: None, django_db_setup: None, server: ObjectStore) -> Iterator[TenantKey]:
     mlflow_store.upgrade()
+    _clear()
     key = factories.tenant("acme").key
     with tenant_scope(key):
         trained.model("sales", trained.result("auto_ets"))
     yield key
     storage.erase(key)
+    _clear()
+
+
+def _clear() -> None:
+    """What lies beside the databases, also what tests before left there: it would be counted."""
     for name in ("mlflow", "storage", "cache"):
         shutil.rmtree(Path(django_settings.VAR) / name, ignore_errors=True)
 
