@@ -21,7 +21,7 @@ import pandas as pd
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from apps.engine import TrainSpec, from_columns, load_bundle, train
+from apps.engine import Spec, from_columns, load_bundle, train
 from apps.engine.metrics import coverage, mase, naive_scale, smape
 from apps.engine.seasonality import adjust, is_seasonal
 from apps.engine.serving.predictors import combine, cycle
@@ -53,7 +53,7 @@ def measure(
     position = past.groupby("unique_id").cumcount()
     panel = from_columns(past.unique_id, position, past.y, frequency=1, season_length=SEASONS[name])
     started = time.process_time()
-    result = train(panel, TrainSpec(horizon, levels=(95,), candidates=candidates))
+    result = train(panel, Spec(horizon, levels=(95,), candidates=candidates))
     seconds = time.process_time() - started
     loaded = load_bundle(result.bundle, result.sha256)
     forecast = loaded.predict(None, horizon, (95,))

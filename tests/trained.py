@@ -23,7 +23,7 @@ from apps.datasets.reading.contracts import ColumnMapping, Reading
 from apps.datasets.sandbox import child, runner
 from apps.datasets.services import files, uploads, versions
 from apps.datasets.services.versions import Reason
-from apps.engine.contracts import TrainResult, TrainSpec
+from apps.engine.contracts import Spec, TrainResult
 from apps.registry.models import Model, ModelVersion
 from tests.engine.panels import build, seasonal
 
@@ -71,7 +71,7 @@ def _read(text: str) -> tuple[Reading, bytes]:
 @functools.cache
 def result(algorithm: str) -> TrainResult:
     """What the engine makes of the small panel when ``algorithm`` wins over the seasonal naive."""
-    spec = TrainSpec(horizon=HORIZON, candidates=(algorithm,), windows=2)
+    spec = Spec(horizon=HORIZON, candidates=(algorithm,), windows=2)
     made = engine.train(build(seasonal(SERIES, MONTHS)), spec)
     assert made.selected == algorithm, made.leaderboard
     return made
@@ -80,7 +80,7 @@ def result(algorithm: str) -> TrainResult:
 @functools.cache
 def naive() -> TrainResult:
     """What the engine makes of the small panel with no candidate but the seasonal naive."""
-    spec = TrainSpec(horizon=HORIZON, candidates=("seasonal_naive",), windows=2)
+    spec = Spec(horizon=HORIZON, candidates=("seasonal_naive",), windows=2)
     return engine.train(build(seasonal(SERIES, MONTHS)), spec)
 
 
@@ -88,7 +88,7 @@ def naive() -> TrainResult:
 def named(series_ids: tuple[str, ...]) -> TrainResult:
     """A seasonal naive of series with these ids."""
     panel = build(seasonal(len(series_ids), MONTHS))
-    spec = TrainSpec(horizon=HORIZON, candidates=("seasonal_naive",), windows=2)
+    spec = Spec(horizon=HORIZON, candidates=("seasonal_naive",), windows=2)
     return engine.train(dataclasses.replace(panel, series_ids=series_ids), spec)
 
 

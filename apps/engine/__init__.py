@@ -1,6 +1,6 @@
 """Almanac's forecasting engine: pure functions over panels, no framework.
 
-    from apps.engine import Panel, TrainSpec, train, load_bundle
+    from apps.engine import Panel, Spec, train, load_bundle
 
 Importing this package imports nothing else; each name loads its module when it is first used.
 """
@@ -18,7 +18,7 @@ _HOMES = {
     "Frequency": "frequency",
     "infer": "frequency",
     "EngineError": "errors",
-    "TrainSpec": "contracts",
+    "Spec": "contracts",
     "TrainResult": "contracts",
     "Candidate": "contracts",
     "train": "training",
@@ -36,8 +36,8 @@ __all__ = [
     "LoadedBundle",
     "Panel",
     "Prediction",
+    "Spec",
     "TrainResult",
-    "TrainSpec",
     "from_columns",
     "infer",
     "load_bundle",
@@ -45,7 +45,7 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from apps.engine.contracts import Candidate, TrainResult, TrainSpec
+    from apps.engine.contracts import Candidate, Spec, TrainResult
     from apps.engine.errors import EngineError
     from apps.engine.explain import Explanation
     from apps.engine.frequency import Frequency, infer

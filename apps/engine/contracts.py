@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from apps.engine import errors
 
+Effort = Literal["fast", "balanced", "best"]
+EFFORTS: Final = ("fast", "balanced", "best")
 Progress = Callable[[str, float], None]
 Flag = Literal[
     "gap_filled",
@@ -20,36 +23,69 @@ Flag = Literal[
 
 
 @dataclass(frozen=True)
-class TrainSpec:
-    """What to train.
+class Event:
+    """Something that happens at known times (a fair, a strike): `name`, and the times at which it counts, ISO 8601 text
+    or whole numbers, past and future alike."""
 
-    `horizon` steps ahead; `levels` whole percents; `candidates` names of forecasters (None = all; the
-    seasonal naive is always added); `windows` rolling-origin windows (None = as many as the panel needs and
-    its history allows); `non_negative` "auto" bounds a series below by 0 when its history never was negative,
-    True bounds all, False none; `future_covariates` "dataset" trusts only what `panel.future` holds,
-    "request" means that each forecast request brings the covariates of its horizon; `threads` bounds every
-    library's threads: one is the fastest where other processes share the cores, and leaves no thread pool
-    behind.
+    name: str
+    times: tuple[str | int, ...]
+
+
+@dataclass(frozen=True)
+class Spec:
+    """What to forecast and how much to spend on it.
+
+    `horizon` steps ahead; `levels` whole percents. `effort` chooses the forecasters and how many windows they are tried
+    on; `candidates` names forecasters instead; `combine` False keeps only the best of them. `time_budget_seconds` of
+    wall clock is kept by leaving out what no longer fits (None: no limit). `windows` rolling-origin windows (None = as
+    many as effort, panel and history suggest).
+    `non_negative` "auto" bounds a series below by 0 when its history never was negative, True bounds all, False none;
+    `upper` caps every forecast; `integer` rounds forecasts to whole numbers.
+    `future_covariates` "dataset" trusts only what `panel.future` holds, "request" means that each forecast request brings
+    the covariates of its horizon; `country` (ISO 3166, with an optional subdivision: "DE-BY") adds its public holidays,
+    `events` the caller's own; `hierarchy` names static attributes from the top down: forecasts of their totals are added
+    and made to add up.
+    `uncalibrated` says what becomes of a band that the backtest is too small to calibrate: "label" returns the model's
+    own, marked; "refuse" raises Uncalibrated. `threads` bounds native libraries, `workers` processes that share the
+    series out; `backend` where these run.
     """
 
     horizon: int
     levels: tuple[int, ...] = (80, 95)
+    effort: Effort = "balanced"
     candidates: tuple[str, ...] | None = None
+    combine: bool = True
+    time_budget_seconds: float | None = None
     seed: int = 0
     windows: int | None = None
     non_negative: Literal["auto"] | bool = "auto"
+    upper: float | None = None
+    integer: bool = False
     future_covariates: Literal["dataset", "request"] = "dataset"
+    country: str | None = None
+    events: tuple[Event, ...] = ()
+    hierarchy: tuple[str, ...] = ()
+    uncalibrated: Literal["label", "refuse"] = "label"
     threads: int = 1
+    workers: int = 1
+    backend: Literal["local", "ray", "dask"] = "local"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "levels", check_levels(self.levels))
-        if self.candidates is not None:
-            object.__setattr__(self, "candidates", tuple(self.candidates))
+        for name in ("candidates", "events", "hierarchy"):
+            if getattr(self, name) is not None:
+                object.__setattr__(self, name, tuple(getattr(self, name)))
         _whole("horizon", self.horizon, 1, 10_000)
         _whole("seed", self.seed, 0, 2**31 - 1)
         _whole("threads", self.threads, 1, 256)
+        _whole("workers", self.workers, 1, 256)
         if self.windows is not None:
             _whole("windows", self.windows, 1, 100)
+        _one_of("effort", self.effort, EFFORTS)
+        _one_of("uncalibrated", self.uncalibrated, ("label", "refuse"))
+        _one_of("future_covariates", self.future_covariates, ("dataset", "request"))
+        _one_of("backend", self.backend, ("local", "ray", "dask"))
+        _positive("time_budget_seconds", self.time_budget_seconds)
 
 
 @dataclass(frozen=True)
@@ -121,3 +157,15 @@ def _whole(name: str, value: Any, low: int, high: int) -> None:
         raise errors.InvalidSpec(
             field=name, value=value, reason=f"it must be a whole number from {low} to {high}"
         )
+
+
+def _one_of(name: str, value: Any, known: tuple[str, ...]) -> None:
+    if value not in known:
+        raise errors.InvalidSpec(field=name, value=value, reason=f"it must be one of {', '.join(known)}")
+
+
+def _positive(name: str, value: Any) -> None:
+    if value is None:
+        return
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
+        raise errors.InvalidSpec(field=name, value=value, reason="it must be a number above 0")

@@ -20,6 +20,7 @@ from apps.engine.serving.predictors import (
     DynamicTheta,
     ExponentialSmoothing,
     GlobalTrees,
+    Paths,
     SeasonalNaive,
 )
 from apps.engine.serving.state import Floats, Predictor
@@ -150,6 +151,13 @@ def _theta(member: Any, row: int, step: int, future: dict[str, Floats]) -> _Piec
     return _Pieces(level, parts, COMPONENTS, "smoothed level")
 
 
+def _path(member: Any, row: int, step: int, future: dict[str, Floats]) -> _Pieces:  # noqa: ARG001
+    level, trend, season = (float(block[0, -1]) for block in member.components(np.asarray([row]), step))
+    return _Pieces(
+        level, [Part("trend", "trend", trend), Part("season", "season", season)], COMPONENTS, "level"
+    )
+
+
 def _season_part(base: float, season: float, kind: int) -> list[Part]:
     if kind == 0:
         return []
@@ -215,5 +223,6 @@ EXPLAINERS: dict[type[Predictor], Callable[[Any, int, int, dict[str, Floats]], _
     SeasonalNaive: _naive,
     ExponentialSmoothing: _smoothing,
     DynamicTheta: _theta,
+    Paths: _path,
     GlobalTrees: _trees,
 }

@@ -6,7 +6,8 @@ Times are numpy `datetime64[s]` for calendar frequencies and `int64` for integer
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,7 @@ SPELLINGS = {
 KNOWN = "15min, h, D, B, W-SUN, MS, ME, QS, QE, YS, YE"
 PATTERN = re.compile(r"^(\d+)?([A-Za-z]+)(?:-([A-Za-z]{3}))?$")
 MAX_SEASON = 1440
+MAX_LONGER_SEASON = 2016  # a week of five minutes
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +38,8 @@ class Frequency:
 
     `unit` is one of s, min, h, D, B, W, M, Q, Y or "int"; `multiple` counts units a step; `anchor` is the
     weekday of W (0 = Monday) or the first month of the year's or quarter's cycle (1 = January); `end` puts M,
-    Q, Y on the last day of the period. `season_length` is the number of steps in the main season (1 = none).
+    Q, Y on the last day of the period. `season_length` is the number of steps in the main season (1 = none),
+    `longer_seasons` those of the seasons above it (a week of hours), ascending.
     """
 
     alias: str
@@ -45,21 +48,27 @@ class Frequency:
     season_length: int
     anchor: int = 0
     end: bool = False
+    longer_seasons: tuple[int, ...] = ()
 
     @classmethod
-    def parse(cls, value: str | int | Frequency, *, season_length: int | None = None) -> Frequency:
+    def parse(
+        cls, value: str | int | Frequency, *, season_length: int | Sequence[int] | None = None
+    ) -> Frequency:
         """Read a pandas-style alias ("D", "15min", "W-SUN", "MS", "QE-MAR") or an integer step.
 
-        Raises UnknownFrequency for anything else and for a season length below 1.
+        `season_length` replaces the seasons that the alias implies: one length or several, ascending.
+        Raises UnknownFrequency for anything else and InvalidSpec for season lengths below 1 or not ascending.
         """
         found = value if isinstance(value, Frequency) else _parse(value)
         if season_length is None:
             return found
-        if isinstance(season_length, bool) or not isinstance(season_length, int) or season_length < 1:
-            raise errors.InvalidSpec(
-                field="season_length", value=season_length, reason="it must be 1 or more"
-            )
-        return cls(found.alias, found.unit, found.multiple, season_length, found.anchor, found.end)
+        main, *longer = _season_lengths(season_length)
+        return replace(found, season_length=main, longer_seasons=tuple(longer))
+
+    @property
+    def seasons(self) -> tuple[int, ...]:
+        """All season lengths, the main one first."""
+        return (self.season_length, *self.longer_seasons)
 
     @property
     def is_integer(self) -> bool:
@@ -118,7 +127,15 @@ class Frequency:
 
     def as_json(self) -> dict[str, Any]:
         """Fields for a bundle's meta page."""
-        return {name: getattr(self, name) for name in self.__slots__}
+        return {
+            **{name: getattr(self, name) for name in self.__slots__},
+            "longer_seasons": list(self.longer_seasons),
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Frequency:
+        """Read back what `as_json` gave, also by an earlier version."""
+        return cls(**{**data, "longer_seasons": tuple(data.get("longer_seasons", ()))})
 
 
 def as_times(ds: Any) -> Times:
@@ -168,7 +185,8 @@ def _parse(value: str | int) -> Frequency:
 def _build(value: str, base: str, multiple: int, anchor: str) -> Frequency:
     prefix = str(multiple) if multiple > 1 else ""
     if base in ("s", "min", "h", "D", "B") and not anchor:
-        return Frequency(prefix + base, base, multiple, _season(base, multiple))
+        season, longer = _season(base, multiple), _longer(base, multiple)
+        return Frequency(prefix + base, base, multiple, season, longer_seasons=longer)
     if base == "W" and (anchor or "SUN") in WEEKDAYS:
         day = anchor or "SUN"
         return Frequency(f"{prefix}W-{day}", "W", multiple, _season("W", multiple), WEEKDAYS.index(day))
@@ -195,6 +213,25 @@ def _season(unit: str, multiple: int) -> int:
     if length > MAX_SEASON:
         length = 60 // multiple if 60 % multiple == 0 else 1
     return max(length, 1)
+
+
+def _longer(unit: str, multiple: int) -> tuple[int, ...]:
+    """A week above the day for hours and minutes, as far as it divides and is short enough to be estimated."""
+    week = {"min": 10_080, "h": 168}.get(unit)
+    if week is None or week % multiple:
+        return ()
+    return (
+        (week // multiple,) if _season(unit, multiple) > 1 and week // multiple <= MAX_LONGER_SEASON else ()
+    )
+
+
+def _season_lengths(given: int | Sequence[int]) -> list[int]:
+    lengths = [given] if isinstance(given, int) else list(given)
+    whole = all(isinstance(each, int) and not isinstance(each, bool) and each >= 1 for each in lengths)
+    if not lengths or not whole or lengths != sorted(set(lengths)):
+        reason = "it must be 1 or more; several lengths ascend"
+        raise errors.InvalidSpec(field="season_length", value=given, reason=reason)
+    return lengths
 
 
 def _candidates(times: Times, steps: NDArray[np.int64]) -> list[Frequency]:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from apps.engine import __version__, backtest, bundle
-from apps.engine.contracts import TrainSpec
+from apps.engine.contracts import Spec
 from apps.engine.forecasters.base import Fitted
 from apps.engine.intervals import Pool
 from apps.engine.panel import Panel
@@ -40,7 +40,7 @@ class Chosen:
 
 def pack_model(
     panel: Panel,
-    spec: TrainSpec,
+    spec: Spec,
     chosen: Chosen,
     pool: Pool,
     *,
@@ -69,7 +69,7 @@ def pack_model(
     return bundle.pack(replace(content, arrays={**content.arrays, **vectors}))
 
 
-def _meta(panel: Panel, spec: TrainSpec, chosen: Chosen) -> dict[str, Any]:
+def _meta(panel: Panel, spec: Spec, chosen: Chosen) -> dict[str, Any]:
     return {
         "kind": chosen.name,
         "name": chosen.name,
@@ -88,7 +88,7 @@ def _meta(panel: Panel, spec: TrainSpec, chosen: Chosen) -> dict[str, Any]:
     }
 
 
-def _arrays(panel: Panel, spec: TrainSpec, chosen: Chosen, pool: Pool) -> dict[str, NDArray[Any]]:
+def _arrays(panel: Panel, spec: Spec, chosen: Chosen, pool: Pool) -> dict[str, NDArray[Any]]:
     tails = chosen.fitted.tails
     weights = np.zeros((len(panel), len(chosen.members)))
     weights[:, 0] = 1.0 if chosen.served is None else chosen.served

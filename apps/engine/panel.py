@@ -26,9 +26,9 @@ class Panel:
     """S series with N points in all, each series ascending in time.
 
     `values` f8[N], `indptr` i8[S+1], `ds` int64[N] or datetime64[s][N]. `known_future` maps a covariate's
-    name to f8[N] beside the values; `future` maps the same names to f8[S, F], the covariate in the F steps
-    after each series' last point (NaN where unknown). `static` maps a name to one value a series. `vintages` says which
-    points arrived late or were corrected, and when.
+    name to f8[N] beside the values, `past` those that nobody knows ahead; `future` maps the names of `known_future`
+    to f8[S, F], the covariate in the F steps after each series' last point (NaN where unknown). `static` maps a name
+    to one value a series. `vintages` says which points arrived late or were corrected, and when.
     Construction checks shapes, finite values, ascending times and the grid, and raises an EngineError that
     names series and row. Gaps on the grid are allowed here.
     """
@@ -42,6 +42,7 @@ class Panel:
     static: Mapping[str, Sequence[Any]] = field(default_factory=dict)
     future: Mapping[str, Floats] = field(default_factory=dict)
     vintages: Vintages | None = None
+    past: Mapping[str, Floats] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "series_ids", tuple(str(name) for name in self.series_ids))
@@ -111,6 +112,7 @@ class Panel:
             {k: [v[s] for s in rows] for k, v in self.static.items()},
             future,
             self.vintages.take(np.asarray(rows, np.int64)) if self.vintages and keep_future else None,
+            {k: v[index] for k, v in self.past.items()},
         )
 
     def _beyond(self, parts: list[tuple[int, int]]) -> dict[str, Floats]:
@@ -131,37 +133,41 @@ def from_columns(
     y: Any,
     *,
     frequency: Frequency | str | int | None = None,
-    season_length: int | None = None,
+    season_length: int | Sequence[int] | None = None,
     known_future: Mapping[str, Any] | None = None,
+    past: Mapping[str, Any] | None = None,
     static: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> Panel:
     """A panel from three long columns of N rows, in any order.
 
     Rows at the end of a series whose `y` is missing while every covariate is present become `future`. Without
-    a frequency it is inferred from the longest series. `static` maps a name to {series_id: value}.
+    a frequency it is inferred from the longest series. `past` maps covariates that nobody knows ahead to N values,
+    `static` a name to {series_id: value}.
     Raises an EngineError that names series and time for anything else missing, doubled or off the grid.
     """
     ids = np.asarray(series_id).astype(str)
     times, values = as_times(ds), np.asarray(y, np.float64)
     covariates = {name: np.asarray(column, np.float64) for name, column in (known_future or {}).items()}
+    unknown = {name: np.asarray(column, np.float64) for name, column in (past or {}).items()}
     if not len(ids):
         raise errors.EmptyPanel(series=0, points=0)
     names, codes = np.unique(ids, return_inverse=True)
     order = np.lexsort((times, codes))
     codes, times, values = codes[order], times[order], values[order]
     covariates = {name: column[order] for name, column in covariates.items()}
-    past = _past_rows(codes, values, covariates, len(names))
+    seen = _past_rows(codes, values, covariates, len(names))
     grid = _frequency_of(frequency, season_length, codes, times)
-    lengths = np.bincount(codes[past], minlength=len(names))
+    lengths = np.bincount(codes[seen], minlength=len(names))
     return Panel(
         tuple(str(name) for name in names),
-        values[past],
+        values[seen],
         np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
-        times[past],
+        times[seen],
         grid,
-        {name: column[past] for name, column in covariates.items()},
+        {name: column[seen] for name, column in covariates.items()},
         {name: [mapping[n] for n in names.tolist()] for name, mapping in (static or {}).items()},
-        _future_blocks(codes, past, covariates, len(names)),
+        _future_blocks(codes, seen, covariates, len(names)),
+        past={name: column[order][seen] for name, column in unknown.items()},
     )
 
 
@@ -196,6 +202,7 @@ def fill_gaps(panel: Panel) -> tuple[Panel, dict[str, int]]:
         {name: spread(column, 1) for name, column in panel.known_future.items()},
         panel.static,
         panel.future,
+        past={name: spread(column, 1) for name, column in panel.past.items()},
     ), filled
 
 
@@ -238,7 +245,7 @@ def _future_blocks(
 
 
 def _frequency_of(
-    value: Frequency | str | int | None, season_length: int | None, codes: Ints, times: Times
+    value: Frequency | str | int | None, season_length: int | Sequence[int] | None, codes: Ints, times: Times
 ) -> Frequency:
     if value is None:
         longest = int(np.argmax(np.bincount(codes)))
@@ -263,18 +270,17 @@ def _check_shapes(panel: Panel) -> None:
         raise errors.MalformedPanel(
             field="ds", reason="its length or its type does not match values and frequency"
         )
-    for name, column in panel.known_future.items():
-        if np.shape(column) != (points,):
-            raise errors.MalformedPanel(
-                field=f"known_future[{name}]", reason=f"its shape must be ({points},)"
-            )
+    for kind in ("known_future", "past"):
+        for name, column in getattr(panel, kind).items():
+            if np.shape(column) != (points,):
+                raise errors.MalformedPanel(field=f"{kind}[{name}]", reason=f"its shape must be ({points},)")
     for name, block in panel.future.items():
         if name not in panel.known_future or np.ndim(block) != 2 or len(block) != count:
             raise errors.MalformedPanel(field=f"future[{name}]", reason=f"its shape must be ({count}, steps)")
 
 
 def _check_values(panel: Panel) -> None:
-    for column, values in {"y": panel.values, **panel.known_future}.items():
+    for column, values in {"y": panel.values, **panel.known_future, **panel.past}.items():
         bad = np.flatnonzero(~np.isfinite(values))
         if len(bad):
             row = int(np.searchsorted(panel.indptr, bad[0], side="right")) - 1

@@ -12,7 +12,7 @@ import numpy as np
 
 from apps.engine import backtest, bundle, errors, intervals
 from apps.engine.backtest import Outcome, Window
-from apps.engine.contracts import Candidate, Progress, TrainResult, TrainSpec
+from apps.engine.contracts import Candidate, Progress, Spec, TrainResult
 from apps.engine.forecasters import NAIVE, FitContext, Forecaster, choose
 from apps.engine.packing import Chosen, pack_model
 from apps.engine.panel import Floats, Panel, fill_gaps
@@ -35,7 +35,7 @@ class Bench:
 
     windows: Sequence[Window]
     series: int
-    spec: TrainSpec
+    spec: Spec
     clock: Callable[[], float]
 
 
@@ -45,7 +45,7 @@ def _silent(stage: str, percent: float) -> None:  # noqa: ARG001
 
 def train(
     panel: Panel,
-    spec: TrainSpec,
+    spec: Spec,
     progress: Progress = _silent,
     clock: Callable[[], float] = time.perf_counter,
 ) -> TrainResult:
@@ -97,7 +97,7 @@ def _prepare(panel: Panel) -> tuple[Panel, list[str], Flags]:
     return panel, notes, flags
 
 
-def _covariates_known(panel: Panel, spec: TrainSpec, notes: list[str]) -> bool:
+def _covariates_known(panel: Panel, spec: Spec, notes: list[str]) -> bool:
     """Whether a backtest may see the covariates beyond a cutoff: only when a forecast will know them too.
 
     When the data set ends with the target, forecasts carry covariates forward; then the backtest does so as
@@ -194,7 +194,7 @@ def _ranked(trials: list[Trial]) -> list[Trial]:
 
 
 def _fit_best(
-    trials: list[Trial], panel: Panel, spec: TrainSpec, notes: list[str], flags: Flags
+    trials: list[Trial], panel: Panel, spec: Spec, notes: list[str], flags: Flags
 ) -> tuple[Chosen, list[Trial]]:
     """Fit the best candidate on everything; when that fails it is marked and the next best takes its
     place.
@@ -240,7 +240,7 @@ def _stacked(scores: list[Floats], horizon: int) -> Floats:
     return np.concatenate(scores) if scores else np.zeros((0, horizon))
 
 
-def _describe(pool: intervals.Pool, spec: TrainSpec) -> list[dict[str, object]]:
+def _describe(pool: intervals.Pool, spec: Spec) -> list[dict[str, object]]:
     fewest = int(pool.counts.min()) if len(pool.counts) else 0
     return [
         {
@@ -263,12 +263,12 @@ def _interval_notes(described: list[dict[str, object]]) -> list[str]:
     ]
 
 
-def _coverage(scores: list[Floats], spec: TrainSpec) -> dict[int, float | None]:
+def _coverage(scores: list[Floats], spec: Spec) -> dict[int, float | None]:
     """Share of each window's errors inside the band that the other windows give; None with fewer than two."""
     return {level: _covered(scores, level, spec) for level in spec.levels}
 
 
-def _covered(scores: list[Floats], level: int, spec: TrainSpec) -> float | None:
+def _covered(scores: list[Floats], level: int, spec: Spec) -> float | None:
     hits = []
     for i, held_out in enumerate(scores):
         others = [s for j, s in enumerate(scores) if j != i]

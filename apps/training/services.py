@@ -96,7 +96,7 @@ def perform(*, run_id: uuid.UUID, progress: Progress) -> ModelVersion:
     from apps import engine
 
     run = queries.get_run(run_id=run_id)
-    spec = engine.TrainSpec(**{**run.spec, "levels": tuple(run.spec["levels"])})
+    spec = engine.Spec(**{**run.spec, "levels": tuple(run.spec["levels"])})
     try:
         progress("Reading the data", 1)
         panel = datasets.read_panel(version=run.dataset_version)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from apps.engine import TrainSpec, errors, load_bundle, train
+from apps.engine import Spec, errors, load_bundle, train
 from apps.engine.explain import explain
 from apps.engine.forecasters import REGISTRY, FitContext
 from apps.engine.intervals import build_pool
@@ -19,7 +19,7 @@ def packed(name: str, panel, horizon: int = 14, **spec) -> bytes:
     forecaster = REGISTRY[name]
     chosen = Chosen(name, forecaster.label, forecaster.fit(panel, FitContext(horizon)), None)
     pool = build_pool(np.zeros((0, horizon)), (80,))
-    return pack_model(panel, TrainSpec(horizon, **spec), chosen, pool, intervals=[], notes=[], flags={})
+    return pack_model(panel, Spec(horizon, **spec), chosen, pool, intervals=[], notes=[], flags={})
 
 
 @pytest.mark.parametrize("name", list(REGISTRY))
@@ -43,7 +43,7 @@ def test_trees_name_their_reasons_as_people_do():
 
 
 def test_a_promotion_shows_as_a_part_that_raises_the_forecast():
-    spec = TrainSpec(7, candidates=("lightgbm_global",), future_covariates="request", windows=2)
+    spec = Spec(7, candidates=("lightgbm_global",), future_covariates="request", windows=2)
     data = train(panels.retail(), spec).bundle
     future = {"series-1": {"price": [10.0] * 3, "promotion": [0.0, 1.0, 0.0]}}
     found = explain(data, "series-1", 2, 0, future, 3)

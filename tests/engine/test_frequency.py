@@ -43,7 +43,7 @@ def test_a_frequency_knows_its_season(alias, season):
 def test_a_parsed_alias_reads_back_as_itself(alias):
     parsed = Frequency.parse(alias)
     assert Frequency.parse(parsed.alias) == parsed
-    assert Frequency(**parsed.as_json()) == parsed
+    assert Frequency.from_json(parsed.as_json()) == parsed
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from apps.engine import TrainResult, TrainSpec, bundle, errors, load_bundle, train
+from apps.engine import Spec, TrainResult, bundle, errors, load_bundle, train
 from apps.engine.forecasters import REGISTRY, FitContext
 
 from . import panels
@@ -35,7 +35,7 @@ ROOT = Path(__file__).resolve().parents[2]
 @pytest.fixture(scope="module")
 def trained() -> TrainResult:
     """A LightGBM bundle with covariates."""
-    spec = TrainSpec(14, candidates=("lightgbm_global",), future_covariates="request", windows=3)
+    spec = Spec(14, candidates=("lightgbm_global",), future_covariates="request", windows=3)
     return train(panels.retail(), spec)
 
 
@@ -225,7 +225,7 @@ def test_smoothing_equals_statsforecast(form):
 
     y = panels.seasonal(1, 80)[0]
     model = ets_f(y, m=12, model=form[0] + form[1] + form[-1], damped="d" in form)
-    one = smooth(y, 12, 30, f"{form}@80")
+    one = smooth(y, 12, 30, form)
     assert one.form == form
     assert _forecast(one, 30) == pytest.approx(forecast_ets(model, 30)["mean"], rel=1e-9)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from apps.engine import TrainSpec, errors, from_columns, load_bundle, train
+from apps.engine import Spec, errors, from_columns, load_bundle, train
 from apps.engine.forecasters import REGISTRY
 from apps.engine.forecasters.lightgbm_global import MAX_ROWS, row_stride
 from apps.engine.forecasters.seasonal_naive import SeasonalNaive
@@ -16,7 +16,7 @@ QUICK = ("theta",)
 
 
 def test_every_candidate_is_on_the_leaderboard_and_the_lowest_error_wins():
-    result = train(panels.monthly(), TrainSpec(6))
+    result = train(panels.monthly(), Spec(6))
     assert {line.name for line in result.leaderboard} == set(REGISTRY)
     found = [line.mase for line in result.leaderboard]
     assert found == sorted(found)
@@ -28,7 +28,7 @@ def test_every_candidate_is_on_the_leaderboard_and_the_lowest_error_wins():
 def test_the_naive_is_always_a_candidate_and_serves_what_nothing_beats():
     rng = np.random.default_rng(5)
     panel = panels.build([np.tile(rng.random(12) * 100 + 50, 6) for _ in range(4)])
-    result = train(panel, TrainSpec(6, candidates=QUICK))
+    result = train(panel, Spec(6, candidates=QUICK))
     assert result.selected == "seasonal_naive"
     assert {line.name for line in result.leaderboard} == {"seasonal_naive", "theta"}
     assert result.leaderboard[0].beats_naive is None
@@ -37,9 +37,7 @@ def test_the_naive_is_always_a_candidate_and_serves_what_nothing_beats():
 
 def test_progress_never_falls_and_ends_at_a_hundred():
     seen: list[tuple[str, float]] = []
-    train(
-        panels.monthly(), TrainSpec(6, candidates=QUICK), lambda stage, percent: seen.append((stage, percent))
-    )
+    train(panels.monthly(), Spec(6, candidates=QUICK), lambda stage, percent: seen.append((stage, percent)))
     percents = [percent for _, percent in seen]
     assert percents == sorted(percents)
     assert percents[0] >= 0
@@ -48,7 +46,7 @@ def test_progress_never_falls_and_ends_at_a_hundred():
 
 
 def test_the_same_spec_gives_the_same_bytes():
-    spec = TrainSpec(4, candidates=("lightgbm_global",), seed=7, windows=2)
+    spec = Spec(4, candidates=("lightgbm_global",), seed=7, windows=2)
     assert train(panels.monthly(), spec).sha256 == train(panels.monthly(), spec).sha256
 
 
@@ -61,7 +59,7 @@ def test_a_failing_candidate_is_reported_and_sinks_nothing(monkeypatch):
             raise RuntimeError("out of luck")
 
     monkeypatch.setitem(REGISTRY, "broken", Broken())
-    result = train(panels.monthly(), TrainSpec(4, candidates=("broken",)))
+    result = train(panels.monthly(), Spec(4, candidates=("broken",)))
     assert result.selected == "seasonal_naive"
     assert result.leaderboard[-1].name == "broken"
     assert result.leaderboard[-1].error == "RuntimeError: out of luck"
@@ -78,7 +76,7 @@ def test_a_winner_that_fails_on_all_the_data_gives_way_to_the_next(monkeypatch):
             return REGISTRY["auto_ets"]._fit(panel, context)
 
     monkeypatch.setitem(REGISTRY, "late", Late())
-    result = train(panels.monthly(), TrainSpec(4, candidates=("late",)))
+    result = train(panels.monthly(), Spec(4, candidates=("late",)))
     assert result.selected == "seasonal_naive"
     assert (
         next(line for line in result.leaderboard if line.name == "late").error
@@ -88,7 +86,7 @@ def test_a_winner_that_fails_on_all_the_data_gives_way_to_the_next(monkeypatch):
 
 def test_a_series_too_short_is_served_by_the_naive_with_a_flag():
     panel = panels.build([*panels.seasonal(4), np.asarray([5.0, 6.0])])
-    result = train(panel, TrainSpec(6, candidates=("auto_ets",)))
+    result = train(panel, Spec(6, candidates=("auto_ets",)))
     forecast = load_bundle(result.bundle).predict(None, 6, (80, 95))
     assert result.selected == "auto_ets"
     assert result.flags["series-4"] == ("not_backtested", "fallback_naive")
@@ -99,7 +97,7 @@ def test_a_series_too_short_is_served_by_the_naive_with_a_flag():
 
 def test_nothing_long_enough_for_a_backtest_still_gives_the_naive_uncalibrated():
     panel = panels.build([np.asarray([5.0, 6.0, 7.0])])
-    result = train(panel, TrainSpec(6, candidates=QUICK))
+    result = train(panel, Spec(6, candidates=QUICK))
     forecast = load_bundle(result.bundle).predict(None, 6, (80, 95))
     assert result.selected == "seasonal_naive"
     assert result.leaderboard[0].mase is None
@@ -110,25 +108,25 @@ def test_nothing_long_enough_for_a_backtest_still_gives_the_naive_uncalibrated()
 
 def test_one_window_is_noted():
     panel = panels.build(panels.seasonal(4, 40))
-    result = train(panel, TrainSpec(6, windows=1, candidates=QUICK))
+    result = train(panel, Spec(6, windows=1, candidates=QUICK))
     assert len(result.cutoffs) == 1
     assert result.coverage == {80: None, 95: None}
     assert any("one backtest window" in note for note in result.notes)
 
 
 def test_the_windows_end_before_their_actuals_and_lie_apart():
-    result = train(panels.monthly(24, 72), TrainSpec(6, candidates=("seasonal_naive",), windows=3))
+    result = train(panels.monthly(24, 72), Spec(6, candidates=("seasonal_naive",), windows=3))
     assert result.cutoffs == ["2020-06-01T00:00:00", "2019-12-01T00:00:00", "2019-06-01T00:00:00"]
 
 
 def test_non_negative_series_are_never_forecast_below_zero():
     falling = [np.linspace(60, 1, 60) + np.random.default_rng(s).normal(0, 0.3, 60) for s in range(4)]
     panel = panels.build([np.maximum(y, 0) for y in falling])
-    spec = TrainSpec(12, candidates=("auto_ets", "theta"))
+    spec = Spec(12, candidates=("auto_ets", "theta"))
     forecast = load_bundle(train(panel, spec).bundle).predict(None, 12, (80, 95))
     assert forecast.mean.min() >= 0
     assert forecast.bands[95].lo.min() >= 0
-    free = TrainSpec(12, candidates=("auto_ets", "theta"), non_negative=False)
+    free = Spec(12, candidates=("auto_ets", "theta"), non_negative=False)
     assert load_bundle(train(panel, free).bundle).predict(None, 12, (95,)).bands[95].lo.min() < 0
 
 
@@ -145,14 +143,14 @@ def test_a_gap_is_flagged_and_noted():
     keep = np.ones(len(days), bool)
     keep[40:45] = False
     panel = from_columns(["a"] * keep.sum(), days[keep], np.arange(keep.sum()) % 7 + 1.0)
-    result = train(panel, TrainSpec(7, candidates=("seasonal_naive",)))
+    result = train(panel, Spec(7, candidates=("seasonal_naive",)))
     assert result.flags["a"] == ("gap_filled",)
     assert any("a (5)" in note for note in result.notes)
 
 
 def test_coverage_is_near_its_level_on_many_alike_series():
     panel = panels.monthly(40, 84)
-    result = train(panel, TrainSpec(6, candidates=("seasonal_naive",), windows=4))
+    result = train(panel, Spec(6, candidates=("seasonal_naive",), windows=4))
     assert result.coverage[80] == pytest.approx(0.80, abs=0.07)
     assert result.coverage[95] == pytest.approx(0.95, abs=0.04)
 
@@ -160,8 +158,8 @@ def test_coverage_is_near_its_level_on_many_alike_series():
 def test_covariates_help_when_a_request_brings_them_and_not_when_unknown():
     panel = panels.retail()
     names = ("lightgbm_global",)
-    known = train(panel, TrainSpec(14, candidates=names, windows=2, future_covariates="request"))
-    unknown = train(panel, TrainSpec(14, candidates=names, windows=2))
+    known = train(panel, Spec(14, candidates=names, windows=2, future_covariates="request"))
+    unknown = train(panel, Spec(14, candidates=names, windows=2))
     errors_known = next(line.mase for line in known.leaderboard if line.name == names[0])
     errors_unknown = next(line.mase for line in unknown.leaderboard if line.name == names[0])
     assert errors_known < 0.7 * errors_unknown
@@ -181,16 +179,16 @@ def test_covariates_help_when_a_request_brings_them_and_not_when_unknown():
 )
 def test_a_setting_out_of_range_is_named(settings, field):
     with pytest.raises(errors.InvalidSpec) as caught:
-        TrainSpec(**settings)
+        Spec(**settings)
     assert caught.value.fields["field"] == field
 
 
 @pytest.mark.parametrize("levels", [(0,), (100,), (80, 80), (95.5,), ("80",), 80])
 def test_a_level_out_of_range_is_refused(levels):
     with pytest.raises(errors.InvalidLevel):
-        TrainSpec(3, levels=levels)
+        Spec(3, levels=levels)
 
 
 def test_an_unknown_forecaster_is_refused_with_the_known_ones():
     with pytest.raises(errors.UnknownForecaster, match="auto_ets"):
-        train(panels.monthly(), TrainSpec(3, candidates=("oracle",)))
+        train(panels.monthly(), Spec(3, candidates=("oracle",)))

@@ -9,19 +9,18 @@ because a state for each of their positions cannot be estimated.
 
 from __future__ import annotations
 
-import warnings
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from apps.engine.forecasters.base import Estimate, FitContext, Forecaster, plausible
+from apps.engine.forecasters.base import plausible
+from apps.engine.forecasters.local import Grid, LocalForecaster, One, Unfit
 from apps.engine.intervals import normal_width
 from apps.engine.metrics import naive_scale
-from apps.engine.panel import Floats, Panel
+from apps.engine.panel import Floats
 from apps.engine.seasonality import Adjusted, adjust
 from apps.engine.serving.predictors import ADDITIVE, MULTIPLICATIVE, NONE, combine, cycle, damping
-from apps.engine.serving.state import State
 
 LONGEST_SEASON = 13
 POINTS_KEPT = 150
@@ -31,9 +30,7 @@ GROWTH = 1.25
 
 @dataclass(frozen=True)
 class Smoothed:
-    """One series' end state: what the predictor needs, plus the form ("MAdM"), its own sigma f8[H], and how many
-    points the series had when the form was searched.
-    """
+    """One series' end state: what the predictor needs, plus the form ("MAdM") and its own sigma f8[H]."""
 
     form: str
     level: float
@@ -42,55 +39,50 @@ class Smoothed:
     season: Floats
     season_kind: int
     sigma: Floats
-    searched_at: int = 0
 
 
-class AutoETS(Forecaster):
+class AutoETS(LocalForecaster):
     """Exponential smoothing, form chosen per series."""
 
     name = "auto_ets"
     label = "AutoETS"
+    kind = "ets"
     min_points = 8
 
-    def _fit(self, panel: Panel, context: FitContext) -> Estimate:
-        import statsforecast.ets  # noqa: F401 - imported once, before the loop, because it takes seconds
+    def prepare(self) -> None:
+        """See `LocalForecaster`."""
+        import statsforecast.ets  # noqa: F401 - it takes seconds
 
-        season = panel.frequency.season_length
-        found: dict[int, Smoothed] = {}
-        reasons: dict[str, str] = {}
-        for s, series_id in enumerate(panel.series_ids):
-            try:
-                found[s] = smooth(panel.series(s), season, context.horizon, context.hints.get(series_id))
-            except NoForm as error:
-                reasons[series_id] = str(error)
-        hints = {panel.series_ids[s]: f"{one.form}@{one.searched_at}" for s, one in found.items()}
-        return Estimate(_state(found, len(panel), context.horizon), reasons, hints)
+    def constant(self, y: Floats, grid: Grid) -> One:
+        """See `LocalForecaster`."""
+        flat = Smoothed("ANN", float(y[-1]), 0.0, 1.0, np.zeros(1), NONE, np.zeros(grid.horizon))
+        return _one(flat, len(y))
 
-
-class NoForm(Exception):
-    """No form of exponential smoothing could be estimated for a series."""
+    def estimate(self, y: Floats, grid: Grid, hint: str) -> One:
+        """See `LocalForecaster`."""
+        form, searched_at = _hint(hint, len(y))
+        return _one(smooth(y, grid.season, grid.horizon, form), searched_at)
 
 
-def smooth(y: Floats, season: int, horizon: int, hint: str | None = None) -> Smoothed:
-    """Choose and estimate a form for one series; raises NoForm when it is too short or nothing converges."""
-    if len(y) < AutoETS.min_points:
-        raise NoForm(f"it has {len(y)} points, {AutoETS.min_points} are needed")
-    hinted, searched_at = _hint(hint, len(y))
+def smooth(y: Floats, season: int, horizon: int, form: str | None = None) -> Smoothed:
+    """Estimate `form`, or choose one, for one series; raises Unfit when nothing converges."""
     y = y[-max(POINTS_KEPT, 10 * season) :]
-    if np.ptp(y) == 0:
-        return Smoothed("ANN", float(y[-1]), 0.0, 1.0, np.zeros(1), NONE, np.full(horizon, 0.0))
     adjusted = adjust(y, season) if season > LONGEST_SEASON else Adjusted(y, np.zeros(1), NONE)
     m = 1 if season > LONGEST_SEASON else season
-    with warnings.catch_warnings(), np.errstate(all="ignore"):
-        warnings.simplefilter("ignore")
-        form, model = _search(adjusted.values, m, hinted)
-        smoothed = _end_state(form, model, adjusted, _sigma(model, horizon, naive_scale(y, season)))
+    found, model = _search(adjusted.values, m, form)
+    smoothed = _end_state(found, model, adjusted, _sigma(model, horizon, naive_scale(y, season)))
     if not plausible(_forecast(smoothed, horizon), y):
-        raise NoForm("its forecasts leave the range of the data")
-    return replace(smoothed, searched_at=searched_at)
+        raise Unfit("its forecasts leave the range of the data")
+    return smoothed
 
 
-def _hint(hint: str | None, length: int) -> tuple[str | None, int]:
+def _one(smoothed: Smoothed, searched_at: int) -> One:
+    names = ("level", "slope", "phi", "season", "sigma")
+    arrays = {name: getattr(smoothed, name) for name in names}
+    return One({**arrays, "season_kind": np.int8(smoothed.season_kind)}, f"{smoothed.form}@{searched_at}")
+
+
+def _hint(hint: str, length: int) -> tuple[str | None, int]:
     """The form to reuse, if any, and the length at which it was searched: "MAM@60" and 70 give ("MAM", 60)."""
     form, _, searched_at = (hint or "@0").partition("@")
     if form and length <= GROWTH * int(searched_at):
@@ -113,7 +105,7 @@ def _search(y: Floats, m: int, hint: str | None) -> tuple[str, dict[str, Any]]:
     positive = bool(y.min() > 0)
     form = best(["ANN", *(["ANA"] if m > 1 else []), *(["MNM"] if m > 1 and positive else [])])
     if form is None:
-        raise NoForm("no form of exponential smoothing could be estimated")
+        raise Unfit("no form of exponential smoothing could be estimated")
     error, season = form[0], form[-1]
     form = best([form, f"{error}A{season}", f"{error}Ad{season}"]) or form
     if positive and season != "M":
@@ -171,23 +163,3 @@ def _sigma(model: dict[str, Any], horizon: int, scale: float) -> Floats:
     sigma = (band[f"hi-{SIGMA_LEVEL}"] - band[f"lo-{SIGMA_LEVEL}"]) / (2 * normal_width(SIGMA_LEVEL))
     walk = scale * np.sqrt(np.arange(1, horizon + 1))
     return np.asarray(np.where(np.isfinite(sigma), sigma, walk), np.float64)
-
-
-def _state(found: dict[int, Smoothed], series: int, horizon: int) -> State:
-    width = max((len(one.season) for one in found.values()), default=1)
-    arrays: dict[str, Any] = {
-        "level": np.zeros(series),
-        "slope": np.zeros(series),
-        "phi": np.ones(series),
-        "season": np.zeros((series, width)),
-        "season_kind": np.zeros(series, np.int8),
-        "sigma": np.zeros((series, horizon)),
-    }
-    forms = [""] * series
-    for s, one in found.items():
-        forms[s] = one.form
-        for name in ("level", "slope", "phi", "season_kind", "sigma"):
-            arrays[name][s] = getattr(one, name)
-        arrays["season"][s] = np.resize(one.season, width)
-    fitted = np.isin(np.arange(series), list(found))
-    return State("ets", fitted, {"forms": forms}, arrays)

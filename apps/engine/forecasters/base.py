@@ -15,11 +15,15 @@ from apps.engine import errors
 from apps.engine.panel import Floats, Ints, Panel
 from apps.engine.serving.predictors import PREDICTORS
 from apps.engine.serving.state import Points, Predictor, State, Tails
+from apps.engine.workers import Clock, InThisProcess, Workers
+
+NEVER = Clock()
+HERE = InThisProcess()
 
 
 @dataclass(frozen=True)
 class FitContext:
-    """How to fit: `horizon` steps, `seed`, `threads` for native libraries.
+    """How to fit: `horizon` steps, `seed`, `threads` for native libraries, until which time (`clock`) and where (`workers`).
 
     `hints` carries a forecaster's own choices from an earlier cutoff of the same panel (by series id), so
     that a backtest searches once and only re-estimates afterwards; it never carries later data to an earlier
@@ -30,6 +34,8 @@ class FitContext:
     seed: int = 0
     threads: int = 1
     hints: Mapping[str, str] = field(default_factory=dict)
+    clock: Clock = NEVER
+    workers: Workers = HERE
 
 
 @dataclass(frozen=True)

@@ -229,7 +229,7 @@ def _meta(meta: Mapping[str, Any], sha256: str) -> BundleMeta:
     given = {f.name: meta[f.name] for f in fields(BundleMeta) if f.name in meta}
     given |= {name: tuple(meta[name]) for name in tupled}
     given["members"] = tuple(member["name"] for member in meta["members"])
-    given["frequency"] = Frequency(**meta["frequency"])
+    given["frequency"] = Frequency.from_json(meta["frequency"])
     return BundleMeta(**given, sha256=sha256)
 
 

@@ -112,6 +112,30 @@ class DynamicTheta:
 
 
 @dataclass(frozen=True)
+class Paths:
+    """A forecast kept as the parts it was made of: level, trend and season of each step, which add up."""
+
+    state: State
+    tails: Tails
+
+    @property
+    def fitted(self) -> NDArray[np.bool_]:
+        """Where the model could be fitted."""
+        return self.state.fitted
+
+    def predict(self, rows: Ints, horizon: int, future: Mapping[str, Floats]) -> Points:  # noqa: ARG002
+        """See `Predictor`."""
+        level, trend, season = self.components(rows, horizon)
+        return Points(level + trend + season, self.state.arrays["sigma"][rows, :horizon])
+
+    def components(self, rows: Ints, horizon: int) -> tuple[Floats, Floats, Floats]:
+        """Level, trend and seasonal term for each step; f8[R, horizon] each."""
+        arrays = self.state.arrays
+        level = np.repeat(arrays["level"][rows][:, None], horizon, axis=1)
+        return level, arrays["trend"][rows, :horizon], arrays["season"][rows, :horizon]
+
+
+@dataclass(frozen=True)
 class GlobalTrees:
     """One LightGBM model for all series and steps: anchor + scale * trees(features)."""
 
@@ -190,5 +214,6 @@ PREDICTORS: dict[str, Callable[[State, Tails], Predictor]] = {
     "seasonal_naive": SeasonalNaive,
     "ets": ExponentialSmoothing,
     "theta": DynamicTheta,
+    "paths": Paths,
     "lightgbm_global": _trees,
 }
