@@ -1,6 +1,6 @@
 """Almanac's forecasting engine: pure functions over panels, no framework.
 
-    from apps.engine import Panel, Spec, train, load_bundle
+    from apps.engine import Spec, forecast, from_columns, load_bundle, train
 
 Importing this package imports nothing else; each name loads its module when it is first used.
 """
@@ -21,6 +21,9 @@ _HOMES = {
     "Spec": "contracts",
     "TrainResult": "contracts",
     "Candidate": "contracts",
+    "Event": "contracts",
+    "Result": "contracts",
+    "forecast": "forecasting",
     "train": "training",
     "load_bundle": "serving",
     "LoadedBundle": "serving",
@@ -31,13 +34,16 @@ _HOMES = {
 __all__ = [
     "Candidate",
     "EngineError",
+    "Event",
     "Explanation",
     "Frequency",
     "LoadedBundle",
     "Panel",
     "Prediction",
+    "Result",
     "Spec",
     "TrainResult",
+    "forecast",
     "from_columns",
     "infer",
     "load_bundle",
@@ -45,9 +51,10 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from apps.engine.contracts import Candidate, Spec, TrainResult
+    from apps.engine.contracts import Candidate, Event, Result, Spec, TrainResult
     from apps.engine.errors import EngineError
     from apps.engine.explain import Explanation
+    from apps.engine.forecasting import forecast
     from apps.engine.frequency import Frequency, infer
     from apps.engine.panel import Panel, from_columns
     from apps.engine.serving import LoadedBundle, Prediction, load_bundle

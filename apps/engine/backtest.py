@@ -13,10 +13,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from apps.engine import metrics
+from apps.engine import errors, metrics
+from apps.engine.contracts import Spec
 from apps.engine.forecasters.base import FitContext, Fitted, Forecaster
 from apps.engine.panel import Floats, Ints, Panel
 from apps.engine.serving.covariates import future_values
+from apps.engine.serving.state import Points
 
 MAX_WINDOWS = 10
 SCORES_WANTED = 38
@@ -36,17 +38,19 @@ class Window:
     scales: Floats
     squared_scales: Floats
     lower: Floats
+    upper: float = np.inf
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """A candidate's forecasts in every window (f8[R, H] each, bounded), which series it left to the naive, and its
-    newest window's hints for the fit on all points.
+    """A forecaster's forecasts and own deviations in every window, f8[R, H] each, newest first, NaN where it has none; its
+    newest window's hints for the fit on all points, and why it left series out there.
     """
 
     forecasts: list[Floats]
-    fallback: frozenset[str]
+    sigmas: list[Floats]
     hints: Mapping[str, str]
+    reasons: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -60,74 +64,90 @@ class Errors:
     step_mase: tuple[float, ...]
 
 
-def plan(
-    panel: Panel, horizon: int, windows: int | None, non_negative: object, *, covariates_known: bool = True
-) -> list[Window]:
-    """The windows, newest first; empty when no series is long enough for even one.
+def plan(panel: Panel, spec: Spec, wanted: int, *, covariates_known: bool = True) -> list[Window]:
+    """The windows, newest first: `wanted`, and more where few series would give too few errors to calibrate intervals
+    (but what the spec says, exactly); empty when no series is long enough for even one.
 
-    Without a wish, three windows (two beyond 200 series), and more where few series would give too few errors
-    to calibrate intervals. Windows overlap when the history is too short for disjoint ones.
+    Windows overlap when the history is too short for disjoint ones.
     """
+    horizon = spec.horizon
     needed = _shortest_training(panel, horizon)
     if needed is None:
         return []
-    wanted = windows or _default_windows(len(panel))
+    wanted = spec.windows or min(max(wanted, -(-SCORES_WANTED // len(panel))), MAX_WINDOWS)
     stride = _stride(panel, horizon, needed, wanted)
     planned = []
     for i in range(wanted):
         lengths = panel.lengths - horizon - i * stride
         rows = np.flatnonzero(lengths >= needed)
         if len(rows):
-            window = _window(panel, rows, lengths, horizon, non_negative)
+            window = _window(panel, rows, lengths, spec)
             planned.append(window if covariates_known else _blind(window))
     return planned
 
 
 def run(
-    forecaster: Forecaster,
-    windows: Sequence[Window],
-    context: FitContext,
-    naive: Outcome | None,
-    tick: Callable[[int], None],
+    forecaster: Forecaster, windows: Sequence[Window], context: FitContext, tick: Callable[[int], None]
 ) -> Outcome:
-    """Forecast every window, oldest first; `naive` stands in where a series cannot be fitted.
+    """Forecast every window, oldest first. `tick` is told how many windows are done.
 
-    `tick` is told how many windows are done. Raises whatever the forecaster raises.
+    Raises whatever the forecaster raises, and OutOfTime when the context's clock has run out.
     """
-    forecasts: list[Floats] = []
-    fallback: set[str] = set()
+    forecasts, sigmas = [], []
     hints: Mapping[str, str] = {}
+    reasons: Mapping[str, str] = {}
     for done, window in enumerate(reversed(windows)):
-        fitted = forecaster.fit(
-            window.panel, FitContext(context.horizon, context.seed, context.threads, hints)
-        )
-        hints = fitted.hints
-        mean = predict_all(fitted, context.horizon)
-        missing = ~np.isfinite(mean).all(axis=1)
-        fallback |= {window.panel.series_ids[r] for r in np.flatnonzero(missing)}
-        if naive is not None:
-            mean[missing] = naive.forecasts[len(windows) - 1 - done][missing]
-        forecasts.append(np.maximum(mean, window.lower[:, None]))
+        fitted = forecaster.fit(window.panel, replace(context, hints=hints))
+        if context.clock.is_over():
+            raise errors.OutOfTime(forecaster=forecaster.label)
+        hints, reasons = fitted.hints, fitted.reasons
+        points = predict_all(fitted, context.horizon)
+        forecasts.append(bounded(points.mean, window.lower, window.upper))
+        sigmas.append(points.sigma)
         tick(done + 1)
-    return Outcome(forecasts[::-1], frozenset(fallback), hints)
+    return Outcome(forecasts[::-1], sigmas[::-1], hints, reasons)
 
 
-def predict_all(fitted: Fitted, horizon: int) -> Floats:
-    """Forecasts of every series, f8[S, H]; NaN rows where the forecaster has none."""
+def predict_all(fitted: Fitted, horizon: int) -> Points:
+    """Forecasts of every series, f8[S, H] each; NaN rows where the forecaster has none."""
     rows = np.flatnonzero(fitted.state.fitted)
     names = [fitted.series_ids[r] for r in rows]
     covariates = tuple(sorted(fitted.tails.covariates))
     future, _ = future_values(fitted.tails, covariates, rows, names, horizon=horizon)
-    mean = np.full((len(fitted.series_ids), horizon), np.nan)
-    mean[rows] = fitted.predict(rows, horizon, future).mean
-    return mean
+    shape = (len(fitted.series_ids), horizon)
+    mean, sigma = np.full(shape, np.nan), np.full(shape, np.nan)
+    found = fitted.predict(rows, horizon, future)
+    mean[rows], sigma[rows] = found.mean, found.sigma
+    mean[~np.isfinite(mean).all(axis=1)] = np.nan
+    return Points(mean, sigma)
 
 
-def score(windows: Sequence[Window], outcome: Outcome, series: int) -> Errors:
-    """Errors of a candidate over all windows of a panel with `series` series."""
+def bounded(mean: Floats, lower: Floats, upper: float) -> Floats:
+    """`mean` f8[R, H] within `lower` f8[R] and `upper`; NaN stays NaN."""
+    return np.minimum(np.maximum(mean, lower[:, None]), upper)
+
+
+def filled(forecasts: Floats, stand_in: Floats) -> Floats:
+    """`forecasts` with the stand-in's rows where there are none."""
+    missing = np.asarray(np.isnan(forecasts).any(axis=1), np.bool_)
+    return np.where(missing[:, None], stand_in, forecasts)
+
+
+def errors_of(windows: Sequence[Window], outcomes: Sequence[Outcome], series: int) -> Floats:
+    """Mean absolute scaled errors of each window, series and member: f8[K, S, M], NaN where there is no forecast."""
+    found = np.full((len(windows), series, len(outcomes)), np.nan)
+    for k, window in enumerate(windows):
+        for m, outcome in enumerate(outcomes):
+            gap = np.abs(window.actual - outcome.forecasts[k]).mean(axis=1)
+            found[k, window.rows, m] = gap / window.scales
+    return found
+
+
+def score(windows: Sequence[Window], forecasts: Sequence[Floats], series: int) -> Errors:
+    """Errors of forecasts f8[R, H] a window over all windows of a panel with `series` series."""
     totals, counts = np.zeros((series, 3)), np.zeros(series)
     steps, absolute, size = [], 0.0, 0.0
-    for window, f in zip(windows, outcome.forecasts, strict=True):
+    for window, f in zip(windows, forecasts, strict=True):
         for i, row in enumerate(window.rows):
             y = window.actual[i]
             totals[row] += (
@@ -150,14 +170,6 @@ def score(windows: Sequence[Window], outcome: Outcome, series: int) -> Errors:
     )
 
 
-def conformal_scores(windows: Sequence[Window], outcome: Outcome) -> list[Floats]:
-    """|actual - forecast| / scale per window; f8[R, H] each."""
-    return [
-        np.abs(window.actual - f) / window.scales[:, None]
-        for window, f in zip(windows, outcome.forecasts, strict=True)
-    ]
-
-
 def lower_bounds(panel: Panel, non_negative: object) -> Floats:
     """Bounds below, f8[S]: 0 where forced or (with "auto") where the history never was negative, else
     -inf.
@@ -168,14 +180,15 @@ def lower_bounds(panel: Panel, non_negative: object) -> Floats:
     return np.where(smallest >= 0, 0.0, -np.inf)
 
 
+def upper_bound(spec: Spec) -> float:
+    """The cap of every forecast; infinite when there is none."""
+    return np.inf if spec.upper is None else float(spec.upper)
+
+
 def scales(panel: Panel) -> Floats:
     """The MASE denominator of each series; f8[S]."""
     season = panel.frequency.season_length
     return np.asarray([metrics.naive_scale(panel.series(s), season) for s in range(len(panel))])
-
-
-def _default_windows(series: int) -> int:
-    return min(max(2 if series > 200 else 3, -(-SCORES_WANTED // series)), MAX_WINDOWS)
 
 
 def _shortest_training(panel: Panel, horizon: int) -> int | None:
@@ -203,11 +216,13 @@ def _blind(window: Window) -> Window:
     return replace(window, panel=replace(window.panel, future={}))
 
 
-def _window(panel: Panel, rows: Ints, lengths: Ints, horizon: int, non_negative: object) -> Window:
+def _window(panel: Panel, rows: Ints, lengths: Ints, spec: Spec) -> Window:
+    horizon = spec.horizon
     kept = np.zeros(len(panel), np.int64)
     kept[rows] = lengths[rows]
     train = panel.head(kept)
     actual = np.stack([panel.series(int(r))[lengths[r] : lengths[r] + horizon] for r in rows])
     season = panel.frequency.season_length
     squared = np.asarray([metrics.squared_scale(train.series(s), season) for s in range(len(train))])
-    return Window(train, rows, actual, scales(train), squared, lower_bounds(train, non_negative))
+    lower = lower_bounds(train, spec.non_negative)
+    return Window(train, rows, actual, scales(train), squared, lower, upper_bound(spec))

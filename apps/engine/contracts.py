@@ -7,16 +7,22 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
 from apps.engine import errors
 
+Floats = NDArray[np.float64]
 Effort = Literal["fast", "balanced", "best"]
 EFFORTS: Final = ("fast", "balanced", "best")
+AUTO: Final = "auto"
 Progress = Callable[[str, float], None]
 Flag = Literal[
     "gap_filled",
     "constant",
     "not_backtested",
     "fallback_naive",
+    "naive_won",
     "covariate_carried_forward",
     "clipped",
 ]
@@ -35,8 +41,9 @@ class Event:
 class Spec:
     """What to forecast and how much to spend on it.
 
-    `horizon` steps ahead; `levels` whole percents. `effort` chooses the forecasters and how many windows they are tried
-    on; `candidates` names forecasters instead; `combine` False keeps only the best of them. `time_budget_seconds` of
+    `horizon` steps ahead; `levels` whole percents. `forecaster` "auto" tries several and combines them, a name takes
+    that one. `effort` chooses what "auto" tries and on how many windows; `candidates` names it instead; `combine` False
+    keeps only the best. `time_budget_seconds` of
     wall clock is kept by leaving out what no longer fits (None: no limit). `windows` rolling-origin windows (None = as
     many as effort, panel and history suggest).
     `non_negative` "auto" bounds a series below by 0 when its history never was negative, True bounds all, False none;
@@ -52,6 +59,7 @@ class Spec:
 
     horizon: int
     levels: tuple[int, ...] = (80, 95)
+    forecaster: str = AUTO
     effort: Effort = "balanced"
     candidates: tuple[str, ...] | None = None
     combine: bool = True
@@ -94,7 +102,7 @@ class Candidate:
 
     A metric is None when the candidate failed (`error` says why) or when no series could be backtested.
     `beats_naive` is None for the seasonal naive itself. `fallback_series` counts the series it left to the
-    seasonal naive.
+    seasonal naive; `weight` is its mean share over the series in what serves.
     """
 
     name: str
@@ -109,6 +117,7 @@ class Candidate:
     selected: bool
     error: str | None = None
     fallback_series: int = 0
+    weight: float | None = None
     step_mase: tuple[float, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
@@ -124,7 +133,7 @@ class TrainResult:
     share of backtest points inside the band that the other windows alone would have given (None with one
     window); `cutoffs` are the last training times of the windows, newest first, of the series that ends last;
     `flags` maps a series id to what was done differently for it; `coverage_windows` says how many windows
-    coverage rests on.
+    coverage rests on, `choices` what was chosen and why, in words and numbers.
     """
 
     leaderboard: list[Candidate]
@@ -137,6 +146,24 @@ class TrainResult:
     coverage: dict[int, float | None]
     flags: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     coverage_windows: int = 0
+    choices: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Result:
+    """Forecasts of S series for H steps, and how they came about.
+
+    `ds` one array of H times a series; `mean` f8[S, H]; `bands` level -> Band (lo, hi, calibrated), nested; `flags` one
+    tuple a series; `choices` what was chosen, in words and numbers; `training` the leaderboard and the bundle.
+    """
+
+    series_ids: tuple[str, ...]
+    ds: list[Any]
+    mean: Floats
+    bands: Mapping[int, Any]
+    flags: tuple[tuple[str, ...], ...]
+    choices: tuple[str, ...]
+    training: TrainResult
 
 
 def check_levels(levels: Any) -> tuple[int, ...]:

@@ -159,3 +159,18 @@ class BundleTooNew(EngineError):
     code = "bundle_too_new"
     title = "The model bundle was written by a later version"
     template = "The bundle has format {found}; this version reads formats up to {supported}."
+
+
+class OutOfTime(EngineError):
+    code = "out_of_time"
+    title = "The time budget is used up"
+    template = "{forecaster}: the time budget was used up before it was done."
+
+
+class Uncalibrated(EngineError):
+    code = "uncalibrated"
+    title = "The interval cannot be calibrated"
+    template = (
+        "The {level} % interval cannot be calibrated: the backtest gave {scores} errors a step, {needed} are needed. "
+        "Bring more series or longer histories, ask for a narrower level, or accept the model's own band."
+    )

@@ -1,8 +1,10 @@
 """Split-conformal bands from pooled backtest errors.
 
-A score is |actual - forecast| divided by the series' scale at the cutoff. For n exchangeable scores the
-smallest k with k >= (n + 1) * level gives a band that covers at least `level` (Lei et al. 2018); it exists
-when k <= n, so 95 % needs 19 scores and 80 % needs 4. Only numpy is imported.
+A score is (actual - forecast) / unit, the unit being how far off this series is expected to be at this step. For n
+exchangeable scores the smallest k with k >= (n + 1) * level of their ascending sizes gives a band that covers at least
+`level` (Lei et al. 2018); it exists when k <= n, so 95 % needs 19 scores and 80 % needs 4. Where there are enough for each
+tail by itself, a side lies half way between that and its own tail's quantile: skewed errors get a skewed band, and one
+tail's few extremes do not rule it. Only numpy is imported.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ import functools
 from dataclasses import dataclass
 from fractions import Fraction
 from statistics import NormalDist
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,40 +23,67 @@ MAX_SCORES = 4000
 MIN_UNITS = 4
 
 
+class Widths(NamedTuple):
+    """How far a band reaches below and above the forecast at each step, in units; f8[H] each, never negative."""
+
+    below: Floats
+    above: Floats
+
+
+class Unit(NamedTuple):
+    """How expected errors are put together: own deviation ^ `share` times (scale * step ^ `growth`) ^ (1 - `share`)."""
+
+    share: float
+    growth: float
+
+
+SCALE_ONLY = Unit(0.0, 0.0)
+BLENDED = Unit(0.6, 0.5)
+
+
 @dataclass(frozen=True)
 class Pool:
     """Sorted scores per horizon step: `scores` f8[H, n] ascending, padded with +inf; `counts` i8[H].
 
-    `pooling` is "step" when each step has its own scores and "neighbours" when steps share theirs.
+    `pooling` is "step" when each step has its own scores, "neighbours" when steps share theirs with others; `signed` is
+    False for scores of which only the size was kept; `unit` says in what they are measured.
     """
 
     scores: Floats
     counts: NDArray[np.int64]
     pooling: str
+    signed: bool = True
+    unit: Unit = BLENDED
 
-    def quantile(self, level: int, horizon: int) -> Floats | None:
-        """Half-widths in units of the scale for steps 1..horizon; None when a step has too few scores.
+    def widths(self, level: int, horizon: int) -> Widths | None:
+        """Of the `level` percent band for steps 1..horizon; None when a step has too few scores."""
+        found = self._found(level)[:horizon]
+        if np.isnan(found).any():
+            return None
+        # Sizes alone were measured in the scale, which does not grow with the step: then the band must.
+        found = found if self.signed else np.maximum.accumulate(found)
+        return Widths(found[:, 0], found[:, 1])
 
-        They never fall from one step to the next: an error further ahead is not known better.
-        """
-        widths = self._of_steps(level)[:horizon]
-        return None if np.isnan(widths).any() else np.maximum.accumulate(widths)
-
-    def _of_steps(self, level: int) -> Floats:
-        """The quantile of each step by itself, NaN where there are too few; a forecast asks for the same few levels."""
-        if level not in self._found:
-            each = (
-                conformal_quantile(row[:count], level)
-                for row, count in zip(self.scores, self.counts, strict=True)
-            )
-            self._found[level] = np.asarray(
-                [np.nan if width is None else width for width in each], np.float64
-            )
-        return self._found[level]
+    def _found(self, level: int) -> Floats:
+        """Both widths of each step, NaN where there are too few scores; a forecast asks for the same few levels."""
+        if level not in self._known:
+            lists = [row[:count] for row, count in zip(self.scores, self.counts, strict=True)]
+            self._known[level] = np.asarray([_widths(each, level, signed=self.signed) for each in lists])
+        return self._known[level]
 
     @functools.cached_property
-    def _found(self) -> dict[int, Floats]:
+    def _known(self) -> dict[int, Floats]:
         return {}
+
+
+def expected_error(unit: Unit, sigma: Floats, scales: Floats) -> Floats:
+    """The unit of scores, f8[S, H]: from the forecast's own deviations f8[S, H] and the series' scales f8[S]."""
+    grown = scales[:, None] * np.arange(1, sigma.shape[1] + 1) ** unit.growth
+    if unit.share == 0:
+        return grown
+    own = np.where(np.isfinite(sigma) & (sigma > 0), sigma, grown)
+    found: Floats = own**unit.share * grown ** (1 - unit.share)
+    return found
 
 
 def needed(level: int) -> int:
@@ -62,21 +92,21 @@ def needed(level: int) -> int:
     return -(-(1 - alpha) // alpha)
 
 
-def rank(count: int, level: int) -> int:
+def rank(count: int, level: float) -> int:
     """Which of `count` ascending scores (1-based) bounds the `level` percent band; above `count` when none
     does.
     """
-    return -(-(count + 1) * level // 100)
+    return int(-(-(count + 1) * Fraction(level) // 100))
 
 
-def conformal_quantile(scores: Floats, level: int) -> float | None:
+def conformal_quantile(scores: Floats, level: float) -> float | None:
     """The score of that rank in ascending `scores`, or None when there are too few."""
     k = rank(len(scores), level)
     return float(scores[k - 1]) if k <= len(scores) else None
 
 
 def build_pool(scores: Floats, levels: tuple[int, ...]) -> Pool:
-    """Pool scores f8[U, H] (U = series x windows, NaN where nothing was observed) per step.
+    """Pool signed scores f8[U, H] (U = series x windows, NaN where nothing was observed) per step.
 
     When a step has fewer than the widest level needs, it borrows the scores of its nearest steps, one
     neighbour on either side at a time, until it has enough or there are no more; but only when at least
@@ -87,8 +117,7 @@ def build_pool(scores: Floats, levels: tuple[int, ...]) -> Pool:
     units = int((~np.isnan(scores)).any(axis=1).sum())
     enough = max((needed(level) for level in levels), default=0) if units >= MIN_UNITS else 0
     own = (~np.isnan(scores)).sum(axis=0)
-    lists = [_nearest(scores, k, enough) for k in range(horizon)]
-    lists = [_thin(np.sort(values)) for values in lists]
+    lists = [_thin(np.sort(_nearest(scores, k, enough))) for k in range(horizon)]
     width = max((len(values) for values in lists), default=0)
     padded = np.full((horizon, width), np.inf)
     for k, values in enumerate(lists):
@@ -103,9 +132,23 @@ def normal_width(level: int) -> float:
     return NormalDist().inv_cdf(0.5 + level / 200.0)
 
 
+def _widths(ascending: Floats, level: int, *, signed: bool) -> tuple[float, float]:
+    """Below and above, NaN where there are too few scores."""
+    sizes = np.sort(np.abs(ascending)) if signed else ascending
+    both = conformal_quantile(sizes, level)
+    if both is None:
+        return (np.nan, np.nan)
+    tail = 50 + level / 2
+    above = conformal_quantile(ascending, tail) if signed else None
+    below = conformal_quantile(-ascending[::-1], tail) if signed else None
+    if above is None or below is None:
+        return (both, both)
+    return ((both + max(below, 0.0)) / 2, (both + max(above, 0.0)) / 2)
+
+
 def _nearest(scores: Floats, step: int, enough: int) -> Floats:
-    for reach in range(scores.shape[1]):
-        block = scores[:, max(step - reach, 0) : step + reach + 1]
+    for wide in range(scores.shape[1]):
+        block = scores[:, max(step - wide, 0) : step + wide + 1]
         values = block[~np.isnan(block)]
         if len(values) >= enough:
             return values
@@ -113,10 +156,12 @@ def _nearest(scores: Floats, step: int, enough: int) -> Floats:
 
 
 def _thin(ascending: Floats) -> Floats:
-    """At most MAX_SCORES order statistics, evenly spaced and rounded up, so that bands only ever get
-    wider.
-    """
-    if len(ascending) <= MAX_SCORES:
+    """At most MAX_SCORES order statistics, evenly spaced; from the middle outwards they are rounded away from it, so that
+    bands only ever get wider."""
+    count = len(ascending)
+    if count <= MAX_SCORES:
         return ascending
-    index = np.ceil(np.arange(1, MAX_SCORES + 1) * len(ascending) / MAX_SCORES).astype(np.int64) - 1
-    return ascending[index]
+    place = (np.arange(MAX_SCORES) + 0.5) * count / MAX_SCORES - 0.5
+    middle = (count - 1) / 2
+    index = np.where(place < middle, np.floor(place), np.ceil(place)).astype(np.int64)
+    return ascending[np.clip(index, 0, count - 1)]

@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from apps.engine import __version__, backtest, bundle
+from apps.engine.calibration import Calibrated
 from apps.engine.contracts import Spec
 from apps.engine.forecasters.base import Fitted
-from apps.engine.intervals import Pool
-from apps.engine.panel import Panel
+from apps.engine.panel import Floats, Panel
 from apps.engine.serving.loaded import assemble
 
 VECTORS = 5
@@ -21,30 +21,20 @@ VECTORS = 5
 
 @dataclass(frozen=True)
 class Chosen:
-    """The selected forecaster fitted on all points, and the seasonal naive where it needs a stand-in.
-
-    `served` bool[S] says which series the selected one serves; None means all.
-    """
+    """What serves: its name and label for people, the members fitted on all points, and their weights f8[S, M]."""
 
     name: str
     label: str
-    fitted: Fitted
-    stand_in: Fitted | None
-    served: NDArray[np.bool_] | None = None
-
-    @property
-    def members(self) -> list[Fitted]:
-        """The selected one first."""
-        return [self.fitted] if self.stand_in is None else [self.fitted, self.stand_in]
+    members: list[Fitted]
+    weights: Floats
 
 
 def pack_model(
     panel: Panel,
     spec: Spec,
     chosen: Chosen,
-    pool: Pool,
+    calibrated: Calibrated,
     *,
-    intervals: list[dict[str, Any]],
     notes: list[str],
     flags: Mapping[str, Sequence[str]],
 ) -> bytes:
@@ -52,12 +42,13 @@ def pack_model(
     content = bundle.Content(
         {
             **_meta(panel, spec, chosen),
-            "pooling": pool.pooling,
-            "intervals": intervals,
+            "pooling": calibrated.pool.pooling,
+            "unit": list(calibrated.pool.unit),
+            "intervals": calibrated.described,
             "notes": notes,
             "flags": {s: list(f) for s, f in flags.items()},
         },
-        _arrays(panel, spec, chosen, pool),
+        _arrays(panel, spec, chosen, calibrated),
         _texts(chosen),
     )
     loaded = assemble(content, "")
@@ -82,24 +73,23 @@ def _meta(panel: Panel, spec: Spec, chosen: Chosen) -> dict[str, Any]:
         "series_ids": list(panel.series_ids),
         "levels": list(spec.levels),
         "covariates": sorted(panel.known_future),
+        "upper": spec.upper,
+        "integer": spec.integer,
         "members": [
             {"name": f.name, "kind": f.state.kind, "meta": dict(f.state.meta)} for f in chosen.members
         ],
     }
 
 
-def _arrays(panel: Panel, spec: Spec, chosen: Chosen, pool: Pool) -> dict[str, NDArray[Any]]:
-    tails = chosen.fitted.tails
-    weights = np.zeros((len(panel), len(chosen.members)))
-    weights[:, 0] = 1.0 if chosen.served is None else chosen.served
-    if chosen.served is not None:
-        weights[:, 1] = ~chosen.served
+def _arrays(panel: Panel, spec: Spec, chosen: Chosen, calibrated: Calibrated) -> dict[str, NDArray[Any]]:
+    tails = chosen.members[0].tails
     arrays: dict[str, NDArray[Any]] = {
-        "weights": weights,
+        "weights": chosen.weights,
         "scales": backtest.scales(panel),
         "lower": backtest.lower_bounds(panel, spec.non_negative),
-        "pool/scores": pool.scores,
-        "pool/counts": pool.counts,
+        "pool/scores": calibrated.pool.scores,
+        "pool/counts": calibrated.pool.counts,
+        "errors/scaled": calibrated.paths,
         "tails/values": tails.values,
         "tails/indptr": tails.indptr,
         "tails/ds": tails.ds.astype(np.int64),

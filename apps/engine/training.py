@@ -1,6 +1,4 @@
-"""Training: backtest every candidate, choose the best, refit it on all points, calibrate, and pack the
-bundle.
-"""
+"""Training: backtest every candidate, weigh them, fit those that count on all points, calibrate, and pack the bundle."""
 
 from __future__ import annotations
 
@@ -9,34 +7,33 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
-from apps.engine import backtest, bundle, errors, intervals
-from apps.engine.backtest import Outcome, Window
-from apps.engine.contracts import Candidate, Progress, Spec, TrainResult
-from apps.engine.forecasters import NAIVE, FitContext, Forecaster, choose
+from apps.engine import backtest, bundle, calibration, efforts, ensemble, errors, preparing, trials
+from apps.engine.backtest import Window
+from apps.engine.contracts import AUTO, Candidate, Progress, Spec, TrainResult
+from apps.engine.forecasters import NAIVE, FitContext, Fitted
 from apps.engine.packing import Chosen, pack_model
-from apps.engine.panel import Floats, Panel, fill_gaps
+from apps.engine.panel import Floats, Panel
+from apps.engine.preparing import Prepared
+from apps.engine.trials import Bench, Trial
+from apps.engine.workers import Clock, open_workers
 
-Flags = dict[str, list[str]]
-
-
-@dataclass(frozen=True)
-class Trial:
-    """A candidate after its backtest: its line of the leaderboard and, unless it failed, its forecasts."""
-
-    forecaster: Forecaster
-    line: Candidate
-    outcome: Outcome | None
+BACKTEST_SHARE = 0.6  # of a time budget; the rest is for fitting on all points
 
 
 @dataclass(frozen=True)
-class Bench:
-    """What every candidate is tried on: the windows of a panel with `series` series, the spec and a clock."""
+class Mix:
+    """Forecasters fitted on all points (the seasonal naive first) and how much each counts: f8[S, M], rows sum to 1."""
 
-    windows: Sequence[Window]
-    series: int
-    spec: Spec
-    clock: Callable[[], float]
+    trials: list[Trial]
+    fitted: list[Fitted]
+    weights: Floats
+
+    @property
+    def names(self) -> list[str]:
+        """Of the members."""
+        return [trial.forecaster.name for trial in self.trials]
 
 
 def _silent(stage: str, percent: float) -> None:  # noqa: ARG001
@@ -52,240 +49,226 @@ def train(
     """Train on `panel` as `spec` says and return the leaderboard and the bundle.
 
     `progress` is called with a stage in words and a percentage from 0 to 100 that never falls. The same panel
-    and spec give the same bundle, byte for byte; only `seconds` in the leaderboard depends on `clock`.
-    Raises an EngineError for a spec or panel that cannot be used; a candidate's own failure stands in its
-    line.
+    and spec give the same bundle, byte for byte, unless a time budget runs out; only `seconds` in the leaderboard depends
+    on `clock`.
+    Raises an EngineError for a spec or panel that cannot be used; a candidate's own failure stands in its line.
     """
-    forecasters = choose(spec.candidates)
+    started = clock()
+    plan = efforts.plan(panel, spec)
     progress("Checking the data", 0.0)
-    panel, notes, flags = _prepare(panel)
-    known = _covariates_known(panel, spec, notes)
-    windows = backtest.plan(panel, spec.horizon, spec.windows, spec.non_negative, covariates_known=known)
-    _note_windows(panel, windows, notes, flags)
-    bench = Bench(windows, len(panel), spec, clock)
-    trials = _try_all(forecasters, bench, progress)
-    progress("Fitting the chosen model on all data", 88.0)
-    chosen, trials = _fit_best(trials, panel, spec, notes, flags)
+    ready = preparing.prepare(panel, spec)
+    windows = backtest.plan(ready.panel, spec, plan.windows, covariates_known=ready.covariates_known)
+    preparing.note_windows(ready, windows)
+    with open_workers(spec) as workers:
+        limit = Clock(_until(started, spec, BACKTEST_SHARE), clock)
+        bench = Bench(windows, len(ready.panel), spec, limit, workers, clock)
+        tried = trials.try_all(plan.forecasters, bench, progress)
+        progress("Fitting on all data", 82.0)
+        final = replace(bench, clock=Clock(_until(started, spec, 1.0), clock))
+        mix, tried = _fit_mix(tried, ready, final, progress)
     progress("Calibrating the intervals", 95.0)
-    best = next(t for t in trials if t.line.selected)
-    scores = backtest.conformal_scores(windows, best.outcome) if best.outcome and windows else []
-    pool = intervals.build_pool(_stacked(scores, spec.horizon), spec.levels)
-    described = _describe(pool, spec)
-    notes.extend(_interval_notes(described))
-    progress("Packing the bundle", 97.0)
-    data = pack_model(panel, spec, chosen, pool, intervals=described, notes=notes, flags=flags)
+    result = _finished(ready, bench, mix, tried)
     progress("Done", 100.0)
+    return result
+
+
+def _until(started: float, spec: Spec, share: float) -> float | None:
+    return None if spec.time_budget_seconds is None else started + share * spec.time_budget_seconds
+
+
+def _fit_mix(
+    tried: list[Trial], ready: Prepared, bench: Bench, progress: Progress
+) -> tuple[Mix, list[Trial]]:
+    """Weigh the candidates, fit those that count, and weigh again with what could be fitted."""
+    tried = list(tried)
+    while True:
+        usable = [t for t in tried if t.line.error is None]
+        can = np.stack([_may(t, bench, ready.panel) for t in usable], axis=1)
+        weights = _weights(usable, bench, can)
+        kept = [
+            t for t, w in zip(usable, weights.sum(axis=0), strict=True) if w > 0 or t.forecaster.name == NAIVE
+        ]
+        fitted = [_fit(t, ready.panel, bench, progress) for t in kept]
+        failed = {
+            t.forecaster.name: each
+            for t, each in zip(kept, fitted, strict=True)
+            if isinstance(each, Exception)
+        }
+        if NAIVE in failed:
+            raise failed[NAIVE]
+        if not failed:
+            break
+        tried = [_failed(t, failed.get(t.forecaster.name)) for t in tried]
+    good = [each for each in fitted if isinstance(each, Fitted)]
+    can = np.stack([_can(each) for each in good], axis=1)
+    return Mix(kept, good, _weights(kept, bench, can)), tried
+
+
+def _may(trial: Trial, bench: Bench, panel: Panel) -> NDArray[np.bool_]:
+    """Which series a candidate is likely to take: those it took in the backtest, and those nobody tested."""
+    long_enough = panel.lengths >= trial.forecaster.min_points
+    if trial.outcome is None:
+        return np.asarray(long_enough & (trial.forecaster.name == NAIVE or bench.spec.forecaster != AUTO))
+    tested = np.zeros(len(panel), bool)
+    for window in bench.windows:
+        tested[window.rows] = True
+    return np.asarray(np.where(tested, trials.served(trial.outcome, bench.windows, len(panel)), long_enough))
+
+
+def _weights(usable: Sequence[Trial], bench: Bench, can: NDArray[np.bool_]) -> Floats:
+    names = [t.forecaster.name for t in usable]
+    naive = names.index(NAIVE)
+    if bench.spec.forecaster in names:
+        return ensemble.single(names.index(bench.spec.forecaster), naive, can)
+    if len(usable) <= 2 or not bench.spec.combine or not bench.windows:
+        return ensemble.single(_best(usable), naive, can)
+    return ensemble.weigh(_evidence(usable, bench), can)
+
+
+def _best(usable: Sequence[Trial]) -> int:
+    """The candidate with the lowest error; the naive where none could be tested."""
+    errors_ = [np.inf if t.line.mase is None else t.line.mase for t in usable]
+    return (
+        int(np.argmin(errors_))
+        if np.isfinite(errors_).any()
+        else [t.forecaster.name for t in usable].index(NAIVE)
+    )
+
+
+def _evidence(usable: Sequence[Trial], bench: Bench) -> ensemble.Evidence:
+    outcomes = [t.outcome for t in usable if t.outcome is not None]
+    naive = [t.forecaster.name for t in usable].index(NAIVE)
+    return ensemble.Evidence(
+        backtest.errors_of(bench.windows, outcomes, bench.series), bench.spec.horizon, naive
+    )
+
+
+def _fit(trial: Trial, panel: Panel, bench: Bench, progress: Progress) -> Fitted | Exception:
+    progress(f"{trial.forecaster.label}: fitting on all data", 83.0)
+    hints = trial.outcome.hints if trial.outcome else {}
+    clock = Clock() if trial.forecaster.name == NAIVE else bench.clock
+    try:
+        if trial.forecaster.name != NAIVE and trials.cannot_start(trial.forecaster, clock):
+            raise errors.OutOfTime(forecaster=trial.forecaster.label)
+        context = FitContext(
+            bench.spec.horizon, bench.spec.seed, bench.spec.threads, hints, clock, bench.workers
+        )
+        return trial.forecaster.fit(panel, context)
+    except Exception as error:  # noqa: BLE001 - whatever a library raises must not sink the other members
+        return error
+
+
+def _failed(trial: Trial, error: Exception | None) -> Trial:
+    return trial if error is None else replace(trial, line=replace(trial.line, error=trials.words(error)))
+
+
+def _can(fitted: Fitted) -> NDArray[np.bool_]:
+    return np.asarray(np.isfinite(backtest.predict_all(fitted, fitted.horizon).mean).all(axis=1), np.bool_)
+
+
+def _finished(ready: Prepared, bench: Bench, mix: Mix, tried: list[Trial]) -> TrainResult:
+    spec = bench.spec
+    held = _held_out(mix, bench)
+    calibrated = calibration.calibrate(bench.windows, held, spec)
+    board, selected = _leaderboard(tried, mix, bench, held)
+    notes = [*ready.notes, *_fallback_notes(ready, mix), *calibrated.notes]
+    choices = _choices(tried, mix, bench)
+    chosen = Chosen(selected.name, selected.label, mix.fitted, mix.weights)
+    data = pack_model(ready.panel, spec, chosen, calibrated, notes=[*notes, *choices], flags=ready.flags)
     return TrainResult(
-        [t.line for t in trials], best.line.name, data, bundle.digest(data), notes, _cutoffs(windows),
-        described, _coverage(scores, spec), {s: tuple(f) for s, f in flags.items()}, len(windows),
+        board, selected.name, data, bundle.digest(data), notes, _cutoffs(bench.windows), calibrated.described,
+        calibrated.coverage, {s: tuple(f) for s, f in ready.flags.items()}, len(bench.windows), choices,
     )  # fmt: skip
 
 
-def _prepare(panel: Panel) -> tuple[Panel, list[str], Flags]:
-    panel, filled = fill_gaps(panel)
-    notes: list[str] = []
-    flags: Flags = {s: ["gap_filled"] for s in filled}
-    if filled:
-        listed = ", ".join(f"{s} ({n})" for s, n in list(filled.items())[:5])
-        more = f" and {len(filled) - 5} more" if len(filled) > 5 else ""
-        notes.append(
-            f"Missing times were filled with the value one season earlier for fitting: {listed}{more}."
+def _held_out(mix: Mix, bench: Bench) -> list[calibration.Held]:
+    """What the mix would have forecast in each window with weights from the other windows."""
+    outcomes = [t.outcome for t in mix.trials if t.outcome is not None]
+    if not bench.windows or len(outcomes) != len(mix.trials):
+        return []
+    held = []
+    for k, window in enumerate(bench.windows):
+        weights = _window_weights(mix, bench, k)[window.rows]
+        mean, sigma = ensemble.mixed(
+            [o.forecasts[k] for o in outcomes], [o.sigmas[k] for o in outcomes], weights
         )
-    for s, series_id in enumerate(panel.series_ids):
-        if len(panel.series(s)) > 1 and np.ptp(panel.series(s)) == 0:
-            flags.setdefault(series_id, []).append("constant")
-    return panel, notes, flags
+        held.append(calibration.Held(backtest.bounded(mean, window.lower, window.upper), sigma))
+    return held
 
 
-def _covariates_known(panel: Panel, spec: Spec, notes: list[str]) -> bool:
-    """Whether a backtest may see the covariates beyond a cutoff: only when a forecast will know them too.
+def _window_weights(mix: Mix, bench: Bench, window: int) -> Floats:
+    if len(mix.trials) <= 2 or not bench.spec.combine or bench.spec.forecaster != AUTO:
+        return mix.weights
+    evidence = _evidence(mix.trials, bench)
+    can = np.asarray(np.isfinite(evidence.errors).any(axis=0), np.bool_)
+    return ensemble.weigh(evidence.without(window), can)
 
-    When the data set ends with the target, forecasts carry covariates forward; then the backtest does so as
-    well, and its errors are those that users will meet.
-    """
-    if not panel.known_future or spec.future_covariates == "request":
-        return True
-    wanted = 0.9 * len(panel) * spec.horizon
+
+def _leaderboard(
+    tried: list[Trial], mix: Mix, bench: Bench, held: list[calibration.Held]
+) -> tuple[list[Candidate], Candidate]:
+    """The lines, best first and failures last, and the one that serves."""
+    shares = dict(zip(mix.names, mix.weights.mean(axis=0).tolist(), strict=True))
+    lines = [replace(t.line, weight=shares.get(t.forecaster.name, 0.0)) for t in tried]
+    serving = [name for name, share in shares.items() if share > 0 and name != NAIVE]
+    if len(serving) > 1:
+        selected = _auto_line(mix, bench, held)
+        lines.append(selected)
+    else:
+        name = serving[0] if serving else NAIVE
+        place = [each.name for each in lines].index(name)
+        selected = lines[place] = replace(lines[place], selected=True)
+    naive_last = {NAIVE: 0}
+    lines.sort(
+        key=lambda x: (x.error is not None, np.inf if x.mase is None else x.mase, naive_last.get(x.name, 1))
+    )
+    return lines, selected
+
+
+def _auto_line(mix: Mix, bench: Bench, held: list[calibration.Held]) -> Candidate:
+    count = int((mix.weights.mean(axis=0) > 0).sum())
+    empty = trials.line(AUTO, f"Combination of {count}", len(bench.windows))
+    scored = trials.scored(empty, bench, [each.mean for each in held])
+    naive = next(t.line.mase for t in mix.trials if t.forecaster.name == NAIVE)
+    seconds = sum(t.line.seconds for t in mix.trials)
+    beats = None if scored.mase is None or naive is None else scored.mase < naive
+    return replace(scored, selected=True, seconds=seconds, beats_naive=beats, weight=1.0)
+
+
+def _fallback_notes(ready: Prepared, mix: Mix) -> list[str]:
+    """Flags the series that the seasonal naive serves although something else was chosen, and says how many."""
     if all(
-        name in panel.future and np.isfinite(panel.future[name][:, : spec.horizon]).sum() >= wanted
-        for name in panel.known_future
+        name == NAIVE or share == 0 for name, share in zip(mix.names, mix.weights.sum(axis=0), strict=True)
     ):
-        return True
-    notes.append(
-        "The covariates are not known beyond the data, so forecasts carry them forward unless a request "
-        "brings them; the backtest did the same."
-    )
-    return False
-
-
-def _note_windows(panel: Panel, windows: Sequence[Window], notes: list[str], flags: Flags) -> None:
-    tested = set(windows[0].rows.tolist()) if windows else set()
-    untested = [s for row, s in enumerate(panel.series_ids) if row not in tested]
-    for series_id in untested:
-        flags.setdefault(series_id, []).append("not_backtested")
-    if not windows:
-        notes.append("No series is long enough for a backtest at this horizon; the seasonal naive serves.")
-    elif len(windows) == 1:
-        notes.append("The history allows only one backtest window; two or more make the choice safer.")
-    if untested and windows:
-        notes.append(
-            f"{len(untested)} of {len(panel)} series are too short to be backtested at this horizon."
-        )
-
-
-def _try_all(forecasters: Sequence[Forecaster], bench: Bench, progress: Progress) -> list[Trial]:
-    trials: list[Trial] = []
-    naive: Outcome | None = None
-    share = 86.0 / len(forecasters)
-    count = len(bench.windows)
-    for i, forecaster in enumerate(forecasters):
-        low = 2.0 + i * share
-        progress(f"{forecaster.label}: starting", low)
-
-        def tick(done: int, low: float = low, label: str = forecaster.label) -> None:
-            progress(f"{label}: window {done} of {count}", low + share * done / count)
-
-        trial = _try(forecaster, bench, naive, tick)
-        naive = trial.outcome if forecaster.name == NAIVE else naive
-        trials.append(trial)
-    return _ranked(trials)
-
-
-def _try(forecaster: Forecaster, bench: Bench, naive: Outcome | None, tick: Callable[[int], None]) -> Trial:
-    windows, spec = bench.windows, bench.spec
-    started = bench.clock()
-    line = Candidate(
-        forecaster.name, forecaster.label, None, None, None, None, len(windows), 0.0, None, selected=False
-    )
-    if not windows:
-        return Trial(forecaster, line, None)
-    try:
-        context = FitContext(spec.horizon, spec.seed, spec.threads)
-        outcome = backtest.run(forecaster, windows, context, naive, tick)
-        found = backtest.score(windows, outcome, bench.series)
-    except Exception as error:  # noqa: BLE001 - whatever a library raises must not sink the other candidates
-        return Trial(forecaster, replace(line, seconds=bench.clock() - started, error=_words(error)), None)
-    line = replace(
-        line,
-        mase=found.mase,
-        smape=found.smape,
-        rmsse=found.rmsse,
-        wape=_finite(found.wape),
-        step_mase=found.step_mase,
-        seconds=bench.clock() - started,
-        fallback_series=len(outcome.fallback),
-    )
-    return Trial(forecaster, line, outcome)
-
-
-def _ranked(trials: list[Trial]) -> list[Trial]:
-    """Best first; failures last; the seasonal naive before what only equals it."""
-    naive = next(t for t in trials if t.forecaster.name == NAIVE).line.mase
-
-    def judged(trial: Trial) -> Trial:
-        if trial.line.mase is None or naive is None or trial.forecaster.name == NAIVE:
-            return trial
-        return replace(trial, line=replace(trial.line, beats_naive=trial.line.mase < naive))
-
-    return sorted(
-        map(judged, trials),
-        key=lambda t: (t.line.error is not None, t.line.mase if t.line.mase is not None else np.inf),
-    )
-
-
-def _fit_best(
-    trials: list[Trial], panel: Panel, spec: Spec, notes: list[str], flags: Flags
-) -> tuple[Chosen, list[Trial]]:
-    """Fit the best candidate on everything; when that fails it is marked and the next best takes its
-    place.
-    """
-    trials = list(trials)
-    for i, trial in enumerate(trials):
-        if trial.line.error is not None:
-            continue
-        hints = trial.outcome.hints if trial.outcome else {}
-        context = FitContext(spec.horizon, spec.seed, spec.threads, hints)
-        try:
-            chosen = _chosen(trial.forecaster, panel, context, notes, flags)
-        except Exception as error:  # noqa: BLE001 - see _try
-            trials[i] = replace(trial, line=replace(trial.line, error=_words(error)))
-            continue
-        trials[i] = replace(trial, line=replace(trial.line, selected=True))
-        return chosen, trials
-    raise errors.NothingFitted(
-        forecaster="Every candidate", series=len(panel), reason=str(trials[0].line.error)
-    )
-
-
-def _chosen(
-    forecaster: Forecaster, panel: Panel, context: FitContext, notes: list[str], flags: Flags
-) -> Chosen:
-    """The forecaster fitted on everything, with the seasonal naive for the series it cannot take."""
-    fitted = forecaster.fit(panel, context)
-    mean = backtest.predict_all(fitted, context.horizon)
-    served = np.asarray(np.isfinite(mean).all(axis=1), np.bool_)
-    if served.all():
-        return Chosen(forecaster.name, forecaster.label, fitted, None)
-    for row in np.flatnonzero(~served):
-        flags.setdefault(panel.series_ids[row], []).append("fallback_naive")
-    count = int((~served).sum())
-    notes.append(
-        f"{count} of {len(panel)} series are served by the seasonal naive: the chosen model cannot take them."
-    )
-    naive = choose((NAIVE,))[0].fit(panel, context)
-    return Chosen(forecaster.name, forecaster.label, fitted, naive, served)
-
-
-def _stacked(scores: list[Floats], horizon: int) -> Floats:
-    return np.concatenate(scores) if scores else np.zeros((0, horizon))
-
-
-def _describe(pool: intervals.Pool, spec: Spec) -> list[dict[str, object]]:
-    fewest = int(pool.counts.min()) if len(pool.counts) else 0
+        return []
+    alone = np.flatnonzero(mix.weights[:, mix.names.index(NAIVE)] == 1)
+    can = np.stack([_can(each) for each in mix.fitted], axis=1)
+    others = np.asarray([name != NAIVE for name in mix.names])
+    for row in alone:
+        flag = "naive_won" if can[row, others].any() else "fallback_naive"
+        ready.flags.setdefault(ready.panel.series_ids[row], []).append(flag)
+    if not len(alone):
+        return []
     return [
-        {
-            "level": level,
-            "calibrated": pool.quantile(level, spec.horizon) is not None,
-            "scores": fewest,
-            "needed": intervals.needed(level),
-            "pooling": pool.pooling,
-        }
-        for level in spec.levels
+        f"{len(alone)} of {len(ready.panel)} series are served by the seasonal naive: nothing else could take them or beat it."
     ]
 
 
-def _interval_notes(described: list[dict[str, object]]) -> list[str]:
-    return [
-        f"The {d['level']} % interval is the model's own, not calibrated: "
-        f"{d['scores']} backtest errors, {d['needed']} are needed."
-        for d in described
-        if not d["calibrated"]
+def _choices(tried: list[Trial], mix: Mix, bench: Bench) -> list[str]:
+    """What was chosen, in words and numbers."""
+    windows = len(bench.windows)
+    said = [
+        f"{len(tried)} members tried on {windows} window{'s' if windows != 1 else ''} of {bench.spec.horizon} steps."
     ]
-
-
-def _coverage(scores: list[Floats], spec: Spec) -> dict[int, float | None]:
-    """Share of each window's errors inside the band that the other windows give; None with fewer than two."""
-    return {level: _covered(scores, level, spec) for level in spec.levels}
-
-
-def _covered(scores: list[Floats], level: int, spec: Spec) -> float | None:
-    hits = []
-    for i, held_out in enumerate(scores):
-        others = [s for j, s in enumerate(scores) if j != i]
-        widths = intervals.build_pool(_stacked(others, spec.horizon), (level,)).quantile(level, spec.horizon)
-        if widths is None:
-            return None
-        hits.append((held_out <= widths[None, :]).astype(np.float64))
-    return float(np.concatenate(hits).mean()) if len(hits) > 1 else None
+    shares = sorted(zip(mix.weights.mean(axis=0), mix.trials, strict=True), key=lambda pair: -pair[0])
+    kept = [f"{t.forecaster.label} {100 * w:.0f} %" for w, t in shares if w > 0]
+    said.append(f"{len(kept)} kept, by their mean weight: {', '.join(kept)}.")
+    alone = float((mix.weights[:, mix.names.index(NAIVE)] == 1).mean())
+    if len(kept) > 1:
+        said.append(f"The seasonal naive serves {100 * alone:.0f} % of the series alone.")
+    said += [f"{t.forecaster.label} was left out: {t.line.error}" for t in tried if t.line.error is not None]
+    return said
 
 
 def _cutoffs(windows: Sequence[Window]) -> list[str]:
     return [str(max(window.panel.times(s)[-1] for s in range(len(window.panel)))) for window in windows]
-
-
-def _words(error: Exception) -> str:
-    return error.detail if isinstance(error, errors.EngineError) else f"{type(error).__name__}: {error}"
-
-
-def _finite(value: float) -> float | None:
-    return value if np.isfinite(value) else None

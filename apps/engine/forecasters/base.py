@@ -42,7 +42,8 @@ class FitContext:
 class Fitted:
     """A fitted forecaster: immutable, shareable between threads.
 
-    `reasons` says why a series of the panel was left out; `hints` what to reuse at a later cutoff.
+    `reasons` says why a series of the panel was left out; `hints` what to reuse at a later cutoff; `horizon` how many
+    steps it was fitted for.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Fitted:
     predictor: Predictor
     reasons: Mapping[str, str]
     hints: Mapping[str, str] = field(default_factory=dict)
+    horizon: int = 1
 
     def predict(self, rows: Ints, horizon: int, future: Mapping[str, Floats] | None = None) -> Points:
         """Steps 1..horizon for the panel's series `rows`; f8[R, horizon]. The model's own values, not yet
@@ -73,13 +75,15 @@ class Forecaster(ABC):
     """One way to forecast a panel. Instances hold no data.
 
     `min_points` is the shortest series it takes; `uses_covariates` whether known-future covariates matter to
-    it.
+    it; `library` the module it stands on and `import_seconds` what importing that takes at worst.
     """
 
     name: ClassVar[str]
     label: ClassVar[str]
     min_points: ClassVar[int] = 1
     uses_covariates: ClassVar[bool] = False
+    library: ClassVar[str] = "numpy"
+    import_seconds: ClassVar[float] = 0.0
 
     def fit(self, panel: Panel, context: FitContext) -> Fitted:
         """Fit every series that is long enough; raises NothingFitted when none is."""
@@ -90,7 +94,14 @@ class Forecaster(ABC):
         tails = make_tails(panel, context.horizon)
         predictor = PREDICTORS[estimate.state.kind](estimate.state, tails)
         return Fitted(
-            self.name, panel.series_ids, estimate.state, tails, predictor, estimate.reasons, estimate.hints
+            self.name,
+            panel.series_ids,
+            estimate.state,
+            tails,
+            predictor,
+            estimate.reasons,
+            estimate.hints,
+            context.horizon,
         )
 
     @abstractmethod

@@ -43,6 +43,8 @@ class LightGBMGlobal(Forecaster):
     label = "LightGBM, one model for all series"
     min_points = 4
     uses_covariates = True
+    library = "lightgbm"
+    import_seconds = 4.0
 
     def _fit(self, panel: Panel, context: FitContext) -> Estimate:
         spec = FeatureSpec.plan(panel.frequency, panel.known_future)

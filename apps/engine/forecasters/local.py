@@ -47,6 +47,8 @@ class LocalForecaster(Forecaster):
     """One model a series. `kind` names the predictor that reads the state."""
 
     kind: ClassVar[str] = "paths"
+    library: ClassVar[str] = "statsforecast"
+    import_seconds: ClassVar[float] = 8.0
 
     @abstractmethod
     def estimate(self, y: Floats, grid: Grid, hint: str) -> One:

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from apps.engine import bundle, errors
 from apps.engine.contracts import check_levels
 from apps.engine.frequency import Frequency, Times
-from apps.engine.intervals import Pool, normal_width
+from apps.engine.intervals import SCALE_ONLY, Pool, Unit, expected_error, normal_width
 from apps.engine.serving.covariates import Request, future_values
+from apps.engine.serving.mixing import together
 from apps.engine.serving.predictors import PREDICTORS
 from apps.engine.serving.state import Floats, Ints, Points, Predictor, State, Tails
 
@@ -68,6 +69,8 @@ class BundleMeta:
     intervals: list[dict[str, Any]]
     notes: list[str]
     sha256: str
+    upper: float = np.inf
+    integer: bool = False
 
 
 @dataclass(frozen=True)
@@ -146,15 +149,21 @@ class LoadedBundle:
         self, rows: Ints, horizon: int, future: Mapping[str, Floats]
     ) -> tuple[Points, NDArray[np.bool_]]:
         raw = mix(self.members, self.weights, rows, horizon, future)
-        bounded = np.maximum(raw.mean, self.lower[rows][:, None])
-        return Points(bounded, raw.sigma), (bounded != raw.mean).any(axis=1)
+        bounded = np.minimum(np.maximum(raw.mean, self.lower[rows][:, None]), self.meta.upper)
+        clipped = (bounded != raw.mean).any(axis=1)
+        return Points(np.rint(bounded) if self.meta.integer else bounded, raw.sigma), clipped
 
     def _flags(self, row: int, carried: bool, clipped: bool) -> tuple[str, ...]:
         extra = ("covariate_carried_forward",) * bool(carried) + ("clipped",) * bool(clipped)
         return (*self.series_flags[row], *extra)
 
     def _bands(self, rows: Ints, points: Points, levels: tuple[int, ...]) -> dict[int, Band]:
-        return make_bands(points, self.pool, levels, scales=self.scales[rows], lower=self.lower[rows])
+        bands = make_bands(
+            points, self.pool, levels, scales=self.scales[rows], lower=self.lower[rows], upper=self.meta.upper
+        )
+        if not self.meta.integer:
+            return bands
+        return {k: Band(np.floor(b.lo), np.ceil(b.hi), b.calibrated) for k, b in bands.items()}
 
 
 def mix(
@@ -163,32 +172,39 @@ def mix(
     """The members' forecasts mixed by `weights` f8[S, M]; members without weight for a series are not
     asked.
     """
-    mean, sigma = np.zeros((len(rows), horizon)), np.zeros((len(rows), horizon))
+    shares = weights[rows]
+    means = np.zeros((len(rows), len(members), horizon))
+    sigmas = np.zeros_like(means)
     for m, member in enumerate(members):
-        weight = weights[rows, m]
-        used = np.flatnonzero(weight > 0)
+        used = np.flatnonzero(shares[:, m] > 0)
         if len(used):
             points = member.predict(rows[used], horizon, {k: v[used] for k, v in future.items()})
-            mean[used] += weight[used, None] * points.mean
-            sigma[used] += weight[used, None] * points.sigma
-    return Points(mean, sigma)
+            means[used, m], sigmas[used, m] = points.mean, points.sigma
+    return Points(*together(means, sigmas, shares))
 
 
 def make_bands(
-    points: Points, pool: Pool, levels: tuple[int, ...], *, scales: Floats, lower: Floats
+    points: Points,
+    pool: Pool,
+    levels: tuple[int, ...],
+    *,
+    scales: Floats,
+    lower: Floats,
+    upper: float = np.inf,
 ) -> dict[int, Band]:
-    """Bands around `points.mean`, nested by level, not below `lower`; conformal where the pool is large
+    """Bands around `points.mean`, nested by level, not below `lower` nor above `upper`; conformal where the pool is large
     enough.
     """
     bands: dict[int, Band] = {}
-    widest = np.zeros_like(points.mean)
+    below, above = np.zeros_like(points.mean), np.zeros_like(points.mean)
+    unit = expected_error(pool.unit, points.sigma, scales)
     for level in levels:
-        quantiles = pool.quantile(level, points.mean.shape[1])
+        widths = pool.widths(level, points.mean.shape[1])
         own = normal_width(level) * points.sigma
-        half = own if quantiles is None else quantiles[None, :] * scales[:, None]
-        widest = np.maximum(widest, half)
-        lo = np.maximum(points.mean - widest, lower[:, None])
-        bands[level] = Band(lo, points.mean + widest, quantiles is not None)
+        below = np.maximum(below, own if widths is None else widths.below * unit)
+        above = np.maximum(above, own if widths is None else widths.above * unit)
+        low = np.maximum(points.mean - below, lower[:, None])
+        bands[level] = Band(low, np.minimum(points.mean + above, upper), widths is not None)
     return bands
 
 
@@ -217,7 +233,7 @@ def assemble(content: bundle.Content, sha256: str) -> LoadedBundle:
     members = tuple(_member(content, i, name, tails) for i, name in enumerate(content.meta["members"]))
     return LoadedBundle(
         meta, members, arrays["weights"], tails,
-        Pool(arrays["pool/scores"], arrays["pool/counts"], content.meta["pooling"]),
+        _pool(content),
         arrays["scales"], arrays["lower"],
         tuple(tuple(content.meta["flags"].get(s, ())) for s in meta.series_ids),
         {name: row for row, name in enumerate(meta.series_ids)},
@@ -229,8 +245,18 @@ def _meta(meta: Mapping[str, Any], sha256: str) -> BundleMeta:
     given = {f.name: meta[f.name] for f in fields(BundleMeta) if f.name in meta}
     given |= {name: tuple(meta[name]) for name in tupled}
     given["members"] = tuple(member["name"] for member in meta["members"])
+    given["upper"] = np.inf if meta.get("upper") is None else float(meta["upper"])
     given["frequency"] = Frequency.from_json(meta["frequency"])
     return BundleMeta(**given, sha256=sha256)
+
+
+def _pool(content: bundle.Content) -> Pool:
+    unit = content.meta.get("unit")  # the first bundles kept sizes of errors in units of the scale
+    arrays = content.arrays
+    return Pool(
+        arrays["pool/scores"], arrays["pool/counts"], content.meta["pooling"],
+        unit is not None, Unit(*unit) if unit else SCALE_ONLY,
+    )  # fmt: skip
 
 
 def _tails(content: bundle.Content, frequency: Frequency) -> Tails:

@@ -1,0 +1,85 @@
+"""Which forecasters an effort tries on a panel, and on how many windows. Data first, rules below."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from apps.engine.contracts import Spec
+from apps.engine.forecasters import NAIVE, Forecaster, choose
+from apps.engine.panel import Panel
+
+INTERMITTENT_SHARE: Final = 0.2  # of a series' points that are 0
+LONGEST_SEASON: Final = 24  # above it exponential smoothing works on seasonally adjusted series
+POINTS_FOR_TREES: Final = 150  # of the whole panel
+ALL_LONG: Final = 400  # points from which a series' own errors tell much
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Forecasters to try and windows to try them on."""
+
+    forecasters: list[Forecaster]
+    windows: int
+
+
+# effort -> kind of panel -> members; the seasonal naive is always with them.
+MEMBERS: Final[dict[str, dict[str, tuple[str, ...]]]] = {
+    "fast": {
+        "yearly": ("standard_theta", "theta", "damped"),
+        "seasonal": ("standard_theta", "theta", "damped", "auto_ces"),
+        "long": ("theta", "damped", "seasonal_naive_long"),
+        "intermittent": ("croston_sba", "tsb"),
+        "global": ("lightgbm_global",),
+    },
+    "balanced": {
+        "yearly": ("standard_theta", "theta", "damped", "auto_ets"),
+        "seasonal": ("standard_theta", "theta", "damped", "auto_ets", "auto_ces", "auto_arima"),
+        "long": ("theta", "damped", "auto_arima", "mstl_ets", "mstl_arima", "seasonal_naive_long"),
+        "intermittent": ("croston_sba", "tsb", "adida", "imapa"),
+        "global": ("lightgbm_global",),
+    },
+    "best": {
+        "yearly": ("standard_theta", "theta", "damped", "auto_ets", "drift", "naive", "auto_ces"),
+        "seasonal": ("standard_theta", "theta", "damped", "auto_ets", "auto_ces", "auto_arima", "seasonal_window_average"),
+        "long": ("theta", "damped", "auto_ces", "auto_arima", "mstl_ets", "mstl_arima", "seasonal_naive_long"),
+        "intermittent": ("croston", "croston_sba", "tsb", "adida", "imapa", "window_average"),
+        "global": ("lightgbm_global", "lightgbm_recursive", "lightgbm_tweedie", "linear_global"),
+    },
+}  # fmt: skip
+WINDOWS: Final = {"fast": 2, "balanced": 2, "best": 4}
+
+
+def plan(panel: Panel, spec: Spec) -> Plan:
+    """What `spec` says, or what its effort means for this panel. Raises UnknownForecaster."""
+    if spec.forecaster != "auto":
+        return Plan(choose((spec.forecaster,)), WINDOWS[spec.effort])
+    names = spec.candidates if spec.candidates is not None else _members(panel, spec)
+    return Plan(choose(names), WINDOWS[spec.effort])
+
+
+def kinds(panel: Panel) -> list[str]:
+    """The kinds of members that suit a panel: one by its seasons, and more."""
+    seasons = panel.frequency.seasons
+    long = max(seasons) > LONGEST_SEASON or len(seasons) > 1
+    found = ["long" if long else "seasonal" if seasons[0] > 1 else "yearly"]
+    if is_intermittent(panel).any():
+        found.append("intermittent")
+    if len(panel.values) >= POINTS_FOR_TREES or panel.known_future or panel.past:
+        found.append("global")
+    return found
+
+
+def is_intermittent(panel: Panel) -> np.ndarray:
+    """Which series are never negative and 0 in at least a fifth of their points; bool[S]."""
+    zeros = np.add.reduceat((panel.values == 0).astype(float), panel.indptr[:-1]) / panel.lengths
+    lowest = np.minimum.reduceat(panel.values, panel.indptr[:-1])
+    found: np.ndarray = (zeros >= INTERMITTENT_SHARE) & (lowest >= 0)
+    return found
+
+
+def _members(panel: Panel, spec: Spec) -> tuple[str, ...]:
+    table = MEMBERS[spec.effort]
+    return (NAIVE, *(name for kind in kinds(panel) for name in table[kind]))
