@@ -3,11 +3,28 @@
 from __future__ import annotations
 
 from apps.engine import errors
+from apps.engine.forecasters.adida import ADIDA
+from apps.engine.forecasters.auto_arima import AutoARIMA
+from apps.engine.forecasters.auto_ces import AutoCES
 from apps.engine.forecasters.auto_ets import AutoETS
 from apps.engine.forecasters.base import FitContext, Fitted, Forecaster
+from apps.engine.forecasters.croston import Croston
+from apps.engine.forecasters.croston_sba import CrostonSBA
+from apps.engine.forecasters.damped import Damped
+from apps.engine.forecasters.drift import Drift
+from apps.engine.forecasters.imapa import IMAPA
 from apps.engine.forecasters.lightgbm_global import LightGBMGlobal
+from apps.engine.forecasters.mstl_arima import MSTLARIMA
+from apps.engine.forecasters.mstl_ets import MSTLETS
+from apps.engine.forecasters.naive import Naive
 from apps.engine.forecasters.seasonal_naive import SeasonalNaive
+from apps.engine.forecasters.seasonal_naive_long import SeasonalNaiveLong
+from apps.engine.forecasters.seasonal_window_average import SeasonalWindowAverage
+from apps.engine.forecasters.ses import SimpleSmoothing
+from apps.engine.forecasters.standard_theta import StandardTheta
 from apps.engine.forecasters.theta import Theta
+from apps.engine.forecasters.tsb import TSB
+from apps.engine.forecasters.window_average import WindowAverage
 
 NAIVE = SeasonalNaive.name
 
@@ -15,8 +32,25 @@ REGISTRY: dict[str, Forecaster] = {
     forecaster.name: forecaster
     for forecaster in (
         SeasonalNaive(),
+        Naive(),
+        Drift(),
+        WindowAverage(),
+        SeasonalWindowAverage(),
+        SeasonalNaiveLong(),
         AutoETS(),
+        SimpleSmoothing(),
+        Damped(),
         Theta(),
+        StandardTheta(),
+        AutoCES(),
+        AutoARIMA(),
+        MSTLETS(),
+        MSTLARIMA(),
+        Croston(),
+        CrostonSBA(),
+        TSB(),
+        ADIDA(),
+        IMAPA(),
         LightGBMGlobal(),
     )
 }  # fmt: skip

@@ -1,8 +1,8 @@
 """AutoETS: exponential smoothing per series, form chosen by AICc, estimated by statsforecast.
 
 The form is searched step by step (season, then trend, then error: six to eight of the fifteen admissible forms) at a
-panel's earliest cutoff; later cutoffs of the same backtest re-estimate the found form until the series has grown by
-GROWTH, when it is searched anew. A series is read from its last POINTS_KEPT points or ten seasons, which is where its
+panel's earliest cutoff; later cutoffs of the same backtest re-estimate the found form until the series has grown by a
+quarter, when it is searched anew. A series is read from its last POINTS_KEPT points or ten seasons, which is where its
 smoothed state comes from. Seasons longer than LONGEST_SEASON are taken out beforehand by classical decomposition,
 because a state for each of their positions cannot be estimated.
 """
@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from apps.engine.forecasters.base import plausible
-from apps.engine.forecasters.local import Grid, LocalForecaster, One, Unfit
+from apps.engine.forecasters.local import Grid, LocalForecaster, One, Unfit, choice, hint_of
 from apps.engine.intervals import normal_width
 from apps.engine.metrics import naive_scale
 from apps.engine.panel import Floats
@@ -25,7 +25,6 @@ from apps.engine.serving.predictors import ADDITIVE, MULTIPLICATIVE, NONE, combi
 LONGEST_SEASON = 13
 POINTS_KEPT = 150
 SIGMA_LEVEL = 68
-GROWTH = 1.25
 
 
 @dataclass(frozen=True)
@@ -60,7 +59,7 @@ class AutoETS(LocalForecaster):
 
     def estimate(self, y: Floats, grid: Grid, hint: str) -> One:
         """See `LocalForecaster`."""
-        form, searched_at = _hint(hint, len(y))
+        form, searched_at = choice(hint, len(y))
         return _one(smooth(y, grid.season, grid.horizon, form), searched_at)
 
 
@@ -79,15 +78,7 @@ def smooth(y: Floats, season: int, horizon: int, form: str | None = None) -> Smo
 def _one(smoothed: Smoothed, searched_at: int) -> One:
     names = ("level", "slope", "phi", "season", "sigma")
     arrays = {name: getattr(smoothed, name) for name in names}
-    return One({**arrays, "season_kind": np.int8(smoothed.season_kind)}, f"{smoothed.form}@{searched_at}")
-
-
-def _hint(hint: str, length: int) -> tuple[str | None, int]:
-    """The form to reuse, if any, and the length at which it was searched: "MAM@60" and 70 give ("MAM", 60)."""
-    form, _, searched_at = (hint or "@0").partition("@")
-    if form and length <= GROWTH * int(searched_at):
-        return form, int(searched_at)
-    return None, length
+    return One({**arrays, "season_kind": np.int8(smoothed.season_kind)}, hint_of(smoothed.form, searched_at))
 
 
 def _search(y: Floats, m: int, hint: str | None) -> tuple[str, dict[str, Any]]:

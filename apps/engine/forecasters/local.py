@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import warnings
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from threading import Lock
 from typing import Any, ClassVar
 
 import numpy as np
@@ -16,6 +18,7 @@ from apps.engine.serving.state import State
 from apps.engine.workers import Clock, Task
 
 OUT_OF_TIME = "the time budget was used up before its turn"
+GROWTH = 1.25
 
 
 class Unfit(Exception):
@@ -77,8 +80,7 @@ class LocalForecaster(Forecaster):
         """The state of each series of a task, or why there is none; stops when the clock has run out."""
         self.prepare()
         found: list[One | str] = []
-        with warnings.catch_warnings(), np.errstate(all="ignore"):
-            warnings.simplefilter("ignore")
+        with _QUIET.warnings(), np.errstate(all="ignore"):
             for y, hint in zip(task.values, task.hints, strict=True):
                 found.append(OUT_OF_TIME if clock.is_over() else self._one(y, task.grid, hint))
         return found
@@ -94,6 +96,55 @@ class LocalForecaster(Forecaster):
             return str(reason)
         except Exception as error:  # noqa: BLE001 - whatever a library raises costs one series, not the panel
             return f"{type(error).__name__}: {error}"
+
+
+class _Quiet:
+    """Silences warnings while at least one thread asks for it.
+
+    The filters of warnings are the process's: two threads that each kept and restored them would let a warning of one
+    through in the other.
+    """
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._asking = 0
+        self._filters = warnings.catch_warnings()
+
+    @contextmanager
+    def warnings(self) -> Iterator[None]:
+        """No warnings inside."""
+        with self._lock:
+            self._asking += 1
+            if self._asking == 1:
+                self._filters = warnings.catch_warnings()
+                self._filters.__enter__()
+                warnings.simplefilter("ignore")
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._asking -= 1
+                if self._asking == 0:
+                    self._filters.__exit__(None, None, None)
+
+
+_QUIET = _Quiet()
+
+
+def choice(hint: str, length: int) -> tuple[str | None, int]:
+    """What to reuse, if anything, and the length at which it was searched: "MAM@60" and 70 give ("MAM", 60).
+
+    A series that has grown by GROWTH since is searched anew.
+    """
+    chosen, _, searched_at = (hint or "@0").partition("@")
+    if chosen and length <= GROWTH * int(searched_at):
+        return chosen, int(searched_at)
+    return None, length
+
+
+def hint_of(chosen: str, searched_at: int) -> str:
+    """The hint that `choice` reads."""
+    return f"{chosen}@{searched_at}"
 
 
 def path(

@@ -44,23 +44,20 @@ class Theta(LocalForecaster):
         ahead: Floats = forecast_theta(model, grid.horizon)["mean"]  # type: ignore[no-untyped-call]
         if not plausible(ahead, y):
             raise Unfit("its forecasts leave the range of the data")
-        return One(_end_state(model, grid.season, grid.horizon))
+        return One(_end_state(model, grid.horizon))
 
 
 def _rest(state: dict[str, Any], season: Floats, kind: int, sigma: Floats) -> dict[str, Any]:
     return {**state, "season": season, "season_kind": np.int8(kind), "sigma": sigma}
 
 
-def _end_state(model: dict[str, Any], season: int, horizon: int) -> dict[str, Any]:
+def _end_state(model: dict[str, Any], horizon: int) -> dict[str, Any]:
     level, mean, a, b, _ = (float(v) for v in model["states"][-1])
     alpha, theta = float(model["par"]["alpha"]), float(model["par"]["theta"])
     if not np.isfinite([level, mean, a, b, alpha, theta]).all():
         raise Unfit("its parameters are not finite")
-    ahead, kind = np.zeros(season), NONE
-    if model.get("decompose", False):
-        ahead = np.asarray(model["seas_forecast"]["mean"], np.float64)
-        kind = MULTIPLICATIVE if model["decomposition_type"] == "multiplicative" else ADDITIVE
-    residuals = np.asarray(model["residuals"], np.float64)
+    ahead, kind = season_of(model)
+    residuals = residuals_of(model)
     late = residuals[BURN_IN:] if len(residuals) > BURN_IN + 1 else residuals
     sigma = float(late.std(ddof=1)) * np.sqrt(1 + alpha**2 * np.arange(horizon))
     if kind == MULTIPLICATIVE:
@@ -69,3 +66,25 @@ def _end_state(model: dict[str, Any], season: int, horizon: int) -> dict[str, An
         "level": level, "mean": mean, "a": a, "b": b, "n": model["n"], "alpha": alpha, "theta": theta,
     }  # fmt: skip
     return _rest(state, ahead, kind, sigma)
+
+
+def season_of(model: dict[str, Any]) -> tuple[Floats, int]:
+    """The seasonal term of steps 1..m, and how it enters."""
+    if not model.get("decompose", False):
+        return np.zeros(int(model["m"])), NONE
+    multiplicative = model["decomposition_type"] == "multiplicative"
+    ahead = np.asarray(model["seas_forecast"]["mean"], np.float64)
+    return ahead, MULTIPLICATIVE if multiplicative else ADDITIVE
+
+
+def residuals_of(model: dict[str, Any]) -> Floats:
+    """One-step errors on the seasonally adjusted series; f8[n].
+
+    The library puts the season back into them, by adding it where it was taken out by differences.
+    """
+    residuals = np.asarray(model["residuals"], np.float64)
+    ahead, kind = season_of(model)
+    if kind == NONE:
+        return residuals
+    season = ahead[np.arange(-len(residuals), 0) % len(ahead)]
+    return residuals / season if kind == MULTIPLICATIVE else residuals - season
