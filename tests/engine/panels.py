@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
+from apps.engine.forecasters import REGISTRY
+from apps.engine.forecasters.intermittent import Intermittent
+from apps.engine.forecasters.seasonal_naive_long import SeasonalNaiveLong
 from apps.engine.frequency import Frequency
 from apps.engine.panel import Panel
 
 
 def build(
-    series: list[np.ndarray], frequency: str | int = "MS", season: int | None = None, **known: list
+    series: list[np.ndarray],
+    frequency: str | int = "MS",
+    season: int | Sequence[int] | None = None,
+    **known: list,
 ) -> Panel:
     grid = Frequency.parse(frequency, season_length=season)
     start = 0 if grid.is_integer else np.datetime64("2015-01-01", "s")
@@ -50,3 +58,22 @@ def retail(count: int = 4, length: int = 200, seed: int = 0) -> Panel:
         prices.append(price)
         promotions.append(promotion)
     return build(sales, "D", price=prices, promotion=promotions)
+
+
+def demand(count: int = 4, length: int = 72, seed: int = 0) -> list[np.ndarray]:
+    """Whole amounts, now and then: six in ten values are 0."""
+    rng = np.random.default_rng(seed)
+    return [np.where(rng.random(length) < 0.4, rng.poisson(4 + s, length) + 1.0, 0.0) for s in range(count)]
+
+
+def series_for(name: str, count: int = 4, length: int = 72, seed: int = 0) -> list[np.ndarray]:
+    """Series that the named forecaster takes: demand where it is made for that, else level, trend and season."""
+    make = demand if isinstance(REGISTRY[name], Intermittent) else seasonal
+    return make(count, length, seed=seed)
+
+
+def suited(name: str, series: list[np.ndarray] | None = None) -> Panel:
+    """The series (None: those that the named forecaster takes) by month, with half a year as the main season where it
+    reads the ones above."""
+    seasons = (6, 12) if isinstance(REGISTRY[name], SeasonalNaiveLong) else None
+    return build(series_for(name) if series is None else series, "MS", seasons)

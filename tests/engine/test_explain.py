@@ -25,7 +25,7 @@ def packed(name: str, panel, horizon: int = 14, **spec) -> bytes:
 @pytest.mark.parametrize("name", list(REGISTRY))
 @pytest.mark.parametrize("step", [1, 13])
 def test_base_and_parts_add_up_to_the_prediction(name, step):
-    data = packed(name, panels.monthly())
+    data = packed(name, panels.suited(name))
     found = explain(data, "series-2", step, 0)
     assert found.base + sum(part.value for part in found.parts) == pytest.approx(found.prediction, rel=1e-6)
     assert found.prediction == load_bundle(data).predict(["series-2"], 14, ()).mean[0, step - 1]

@@ -14,6 +14,8 @@ import pytest
 
 from apps.engine import Spec, TrainResult, bundle, errors, load_bundle, train
 from apps.engine.forecasters import REGISTRY, FitContext
+from apps.engine.forecasters.local import unit_of
+from apps.engine.forecasters.theta import REACH
 
 from . import panels
 
@@ -236,5 +238,6 @@ def test_theta_equals_statsforecast(seed):
 
     y = panels.seasonal(1, 90, 12, seed)[0] * np.linspace(1, 1 + seed, 90)
     fitted = REGISTRY["theta"].fit(panels.build([y]), FitContext(30))
-    expected = forecast_theta(auto_theta(y.copy(), m=12, model="DOTM"), 30)["mean"]
+    unit = unit_of(y, REACH)
+    expected = forecast_theta(auto_theta(y / unit, m=12, model="DOTM"), 30)["mean"] * unit
     assert fitted.predict(np.asarray([0]), 30).mean[0] == pytest.approx(expected, rel=1e-9)

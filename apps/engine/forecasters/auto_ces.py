@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from apps.engine.forecasters.local import choice, hint_of
+from apps.engine.forecasters.local import Unfit, choice, hint_of
 from apps.engine.forecasters.paths import AdjustingForecaster, Ahead, split, spread_of_weights, whole_seasons
 from apps.engine.panel import Floats
 
-NO_SEASON, SIMPLE, PARTIAL, FULL = "N", "S", "P", "F"
+NO_SEASON, SIMPLE, FULL, BEST = "N", "S", "F", "Z"
 
 
 class AutoCES(AdjustingForecaster):
@@ -31,10 +31,10 @@ class AutoCES(AdjustingForecaster):
 
     def model(self, y: Floats, m: int, horizon: int, hint: str) -> Ahead:
         """See `AdjustingForecaster`."""
-        from statsforecast.ces import auto_ces, forecast_ces
+        from statsforecast.ces import forecast_ces
 
         form, searched_at = choice(hint, len(y))
-        fitted: dict[str, Any] = auto_ces(y, m, form or "Z")  # type: ignore[no-untyped-call]
+        fitted = _estimate(y, m, form or BEST)
         found, m = fitted["seasontype"], int(fitted["m"])
         steps = whole_seasons(horizon, m)
         mean = np.asarray(forecast_ces(fitted, steps)["mean"], np.float64)  # type: ignore[no-untyped-call]
@@ -43,6 +43,16 @@ class AutoCES(AdjustingForecaster):
             float(np.sqrt(fitted["sigma2"])), _response(found, fitted["par"], m, horizon)
         )
         return Ahead(level, base, sigma, season, hint_of(found, searched_at))
+
+
+def _estimate(y: Floats, m: int, form: str) -> dict[str, Any]:
+    from statsforecast.ces import auto_ces
+
+    try:
+        model: dict[str, Any] = auto_ces(y, m, form)  # type: ignore[no-untyped-call]
+    except Exception as error:  # bare ones, for series that it fits exactly too
+        raise Unfit("no form of complex exponential smoothing could be estimated") from error
+    return model
 
 
 def _response(form: str, par: dict[str, float], m: int, horizon: int) -> Floats:

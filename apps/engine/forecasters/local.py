@@ -147,6 +147,11 @@ def hint_of(chosen: str, searched_at: int) -> str:
     return f"{chosen}@{searched_at}"
 
 
+def unit_of(y: Floats, reach: float) -> float:
+    """The power of two in which the range of `y`, which varies, is from `reach` to twice that."""
+    return float(np.exp2(np.floor(np.log2(np.ptp(y) / reach))))
+
+
 def path(
     grid: Grid,
     *,

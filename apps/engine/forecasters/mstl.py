@@ -17,6 +17,8 @@ from apps.engine.serving.predictors import cycle
 
 ROUNDS = 2
 POINTS_OF_TREND = 400
+LONG = 200
+JUMPS_A_SEASON = 50
 
 
 class MSTL(PathForecaster):
@@ -49,7 +51,9 @@ class MSTL(PathForecaster):
 def seasons_of(y: Floats, periods: Sequence[int]) -> Floats:
     """The seasonal part of each of the ascending `periods`; f8[len(periods), n].
 
-    Each is estimated on what the others leave, with windows of 11, 15, 19, ... seasons.
+    Each is estimated on what the others leave, with windows of 11, 15, 19, ... seasons. The trend beside a LONG season
+    is smoothed at JUMPS_A_SEASON points of each and interpolated between them, as STL's authors do, because its window
+    is longer than the season.
     """
     from statsmodels.tsa.seasonal import STL
 
@@ -58,6 +62,8 @@ def seasons_of(y: Floats, periods: Sequence[int]) -> Floats:
     for _ in range(ROUNDS if len(periods) > 1 else 1):
         for i, period in enumerate(periods):
             rest = rest + seasons[i]
-            seasons[i] = STL(rest, period=period, seasonal=11 + 4 * i, seasonal_deg=0).fit().seasonal
+            jump = period // JUMPS_A_SEASON if period > LONG else 1
+            jumps = {"trend_jump": jump, "low_pass_jump": jump}
+            seasons[i] = STL(rest, period=period, seasonal=11 + 4 * i, seasonal_deg=0, **jumps).fit().seasonal
             rest = rest - seasons[i]
     return seasons

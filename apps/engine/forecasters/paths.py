@@ -1,7 +1,7 @@
 """Local forecasters whose state is the forecast itself, kept as level, trend and season of each step.
 
-A model reads the end of a series in units of a power of two near its size, so that libraries with bounds and tolerances
-of their own give the same forecast in any unit, exactly.
+A model reads the end of a series in a unit, a power of two, in which its range is of a fixed size: libraries stop their
+searches at tolerances of their own, and so give the same forecast whatever the unit of the data.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from apps.engine.forecasters.local import Grid, LocalForecaster, One, path
+from apps.engine.forecasters.local import Grid, LocalForecaster, One, path, unit_of
 from apps.engine.metrics import naive_scale
 from apps.engine.panel import Floats
 from apps.engine.seasonality import Adjusted, adjust
@@ -35,13 +35,16 @@ class Ahead:
 
 
 class PathForecaster(LocalForecaster):
-    """Reads the last `points_kept` points or ten seasons, whichever is more."""
+    """Reads the last `points_kept` points or ten seasons, whichever is more, in a unit in which they range over one or
+    two times `reach`.
+    """
 
     points_kept: ClassVar[int] = 400
+    reach: ClassVar[float] = 1.0
 
     @abstractmethod
     def ahead(self, y: Floats, grid: Grid, hint: str) -> Ahead:
-        """The forecast of a series of size about 1 that varies; raises Unfit with the reason when there is none."""
+        """The forecast of a series that varies; raises Unfit with the reason when there is none."""
 
     def kept(self, grid: Grid) -> int:
         """How many points at the end of a series are read."""
@@ -53,7 +56,7 @@ class PathForecaster(LocalForecaster):
         late = y[-self.kept(grid) :]
         if np.ptp(late) == 0:
             return path(grid, level=float(late[-1]), sigma=walk, history=y)
-        unit = size(late)
+        unit = unit_of(late, self.reach)
         found = self.ahead(late / unit, grid, hint)
         sigma = np.where(np.isfinite(found.sigma), found.sigma * unit, walk)
         season = None if found.season is None else found.season * unit
@@ -80,11 +83,6 @@ class AdjustingForecaster(PathForecaster):
         if np.ptp(adjusted.values) <= FLAT * np.ptp(y):
             return seasoned(flat(float(adjusted.values[-1]), grid.horizon), adjusted)
         return seasoned(self.model(adjusted.values, 1, grid.horizon, hint), adjusted)
-
-
-def size(y: Floats) -> float:
-    """The power of two at or below the largest magnitude in `y`, which is not all 0."""
-    return float(np.exp2(np.floor(np.log2(np.abs(y).max()))))
 
 
 def flat(level: float, horizon: int) -> Ahead:

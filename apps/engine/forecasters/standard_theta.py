@@ -8,7 +8,7 @@ import numpy as np
 
 from apps.engine.forecasters.local import Grid
 from apps.engine.forecasters.paths import Ahead, PathForecaster, last, spread
-from apps.engine.forecasters.theta import BURN_IN, residuals_of, season_of
+from apps.engine.forecasters.theta import BURN_IN, REACH, residuals_of, season_of
 from apps.engine.panel import Floats
 from apps.engine.serving.predictors import MULTIPLICATIVE, NONE, cycle
 
@@ -19,6 +19,7 @@ class StandardTheta(PathForecaster):
     name = "standard_theta"
     label = "Standard Theta"
     min_points = 6
+    reach = REACH
 
     def prepare(self) -> None:
         """See `LocalForecaster`."""

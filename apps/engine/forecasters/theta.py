@@ -7,12 +7,13 @@ from typing import Any
 import numpy as np
 
 from apps.engine.forecasters.base import plausible
-from apps.engine.forecasters.local import Grid, LocalForecaster, One, Unfit
+from apps.engine.forecasters.local import Grid, LocalForecaster, One, Unfit, unit_of
 from apps.engine.panel import Floats
 from apps.engine.serving.predictors import ADDITIVE, MULTIPLICATIVE, NONE, cycle
 
 POINTS_KEPT = 600
 BURN_IN = 3
+REACH = 1024.0  # the library's search stops at changes of its error that small series do not reach
 
 
 class Theta(LocalForecaster):
@@ -40,26 +41,28 @@ class Theta(LocalForecaster):
         from statsforecast.theta import auto_theta, forecast_theta
 
         y = y[-max(POINTS_KEPT, 10 * grid.season) :]
-        model: dict[str, Any] = auto_theta(y.copy(), m=grid.season, model="DOTM")  # type: ignore[no-untyped-call]
-        ahead: Floats = forecast_theta(model, grid.horizon)["mean"]  # type: ignore[no-untyped-call]
+        unit = unit_of(y, REACH)
+        model: dict[str, Any] = auto_theta(y / unit, m=grid.season, model="DOTM")  # type: ignore[no-untyped-call]
+        ahead: Floats = forecast_theta(model, grid.horizon)["mean"] * unit  # type: ignore[no-untyped-call]
         if not plausible(ahead, y):
             raise Unfit("its forecasts leave the range of the data")
-        return One(_end_state(model, grid.horizon))
+        return One(_end_state(model, grid.horizon, unit))
 
 
 def _rest(state: dict[str, Any], season: Floats, kind: int, sigma: Floats) -> dict[str, Any]:
     return {**state, "season": season, "season_kind": np.int8(kind), "sigma": sigma}
 
 
-def _end_state(model: dict[str, Any], horizon: int) -> dict[str, Any]:
-    level, mean, a, b, _ = (float(v) for v in model["states"][-1])
+def _end_state(model: dict[str, Any], horizon: int, unit: float) -> dict[str, Any]:
+    level, mean, a, b, _ = (float(v) for v in model["states"][-1] * unit)
     alpha, theta = float(model["par"]["alpha"]), float(model["par"]["theta"])
     if not np.isfinite([level, mean, a, b, alpha, theta]).all():
         raise Unfit("its parameters are not finite")
     ahead, kind = season_of(model)
+    ahead = ahead * unit if kind == ADDITIVE else ahead
     residuals = residuals_of(model)
     late = residuals[BURN_IN:] if len(residuals) > BURN_IN + 1 else residuals
-    sigma = float(late.std(ddof=1)) * np.sqrt(1 + alpha**2 * np.arange(horizon))
+    sigma = unit * float(late.std(ddof=1)) * np.sqrt(1 + alpha**2 * np.arange(horizon))
     if kind == MULTIPLICATIVE:
         sigma = sigma * cycle(ahead[None, :], horizon)[0]
     state = {
