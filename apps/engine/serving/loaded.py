@@ -14,6 +14,7 @@ from apps.engine import bundle, errors
 from apps.engine.contracts import check_levels
 from apps.engine.frequency import Frequency, Times
 from apps.engine.intervals import Pool, normal_width
+from apps.engine.serving.components import Components, listed, mixed_parts, with_bound
 from apps.engine.serving.covariates import Request, future_values
 from apps.engine.serving.predictors import PREDICTORS
 from apps.engine.serving.state import Floats, Ints, Points, Predictor, State, Tails
@@ -50,7 +51,8 @@ class BundleMeta:
     people.
 
     `cutoff` is the last training time of the series that ends last, ISO 8601 or a plain integer as text;
-    `intervals` as in `TrainResult`; `members` the forecasters inside, the selected one first.
+    `intervals` as in `TrainResult`; `members` the forecasters inside, the selected one first; `events` those of the
+    `covariates` that are holidays or events.
     """
 
     kind: str
@@ -68,6 +70,7 @@ class BundleMeta:
     intervals: list[dict[str, Any]]
     notes: list[str]
     sha256: str
+    events: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -101,27 +104,43 @@ class LoadedBundle:
         from the data set, and beyond that is carried forward (flag `covariate_carried_forward`).
         Raises UnknownSeries, InvalidHorizon, InvalidLevel, InvalidCovariate.
         """
-        rows = self._rows(series_ids)
         asked = check_levels(levels)
-        self._check_horizon(horizon)
-        names = [self.meta.series_ids[r] for r in rows]
-        values, carried = future_values(
-            self.tails, self.meta.covariates, rows, names, horizon=horizon, request=future
-        )
+        rows, names, values, carried = self._asked(series_ids, horizon, future)
         points, clipped = self._points(rows, horizon, values)
         flags = [self._flags(int(r), c, k) for r, c, k in zip(rows, carried, clipped, strict=True)]
         return Prediction(
-            tuple(names),
-            self._times(rows, horizon),
-            points.mean,
-            self._bands(rows, points, asked),
-            tuple(flags),
+            names, self._times(rows, horizon), points.mean, self._bands(rows, points, asked), tuple(flags)
+        )
+
+    def components(
+        self, series_ids: Sequence[str] | None, horizon: int, future: Request | None = None
+    ) -> Components:
+        """What the forecasts of `predict` are made of, mixed over the members as they are; arguments and errors as
+        there.
+        """
+        rows, names, values, _ = self._asked(series_ids, horizon, future)
+        mean = self._points(rows, horizon, values)[0].mean
+        parts = mixed_parts(self.members, self.weights, rows, horizon, values)
+        return Components(
+            names, self._times(rows, horizon), mean, listed(with_bound(parts, mean), self.meta.events)
         )
 
     def history(self, series_id: str) -> tuple[Times, Floats]:
         """The last training points of one series, for plots: times and values."""
         row = int(self._rows([series_id])[0])
         return self.tails.times(row), self.tails.series(row)
+
+    def _asked(
+        self, series_ids: Sequence[str] | None, horizon: int, future: Request | None
+    ) -> tuple[Ints, tuple[str, ...], dict[str, Floats], NDArray[np.bool_]]:
+        """Rows, names and covariates of a request, and for which rows a covariate was carried forward."""
+        rows = self._rows(series_ids)
+        self._check_horizon(horizon)
+        names = tuple(self.meta.series_ids[r] for r in rows)
+        values, carried = future_values(
+            self.tails, self.meta.covariates, rows, names, horizon=horizon, request=future
+        )
+        return rows, names, values, carried
 
     def _rows(self, series_ids: Sequence[str] | None) -> Ints:
         if series_ids is None:
@@ -146,8 +165,12 @@ class LoadedBundle:
         self, rows: Ints, horizon: int, future: Mapping[str, Floats]
     ) -> tuple[Points, NDArray[np.bool_]]:
         raw = mix(self.members, self.weights, rows, horizon, future)
-        bounded = np.maximum(raw.mean, self.lower[rows][:, None])
+        bounded = self._bounded(rows, raw.mean)
         return Points(bounded, raw.sigma), (bounded != raw.mean).any(axis=1)
+
+    def _bounded(self, rows: Ints, values: Floats) -> Floats:
+        """Values f8[R, ...] of the series `rows`, kept within their bounds."""
+        return np.maximum(values, self.lower[rows].reshape(-1, *[1] * (values.ndim - 1)))
 
     def _flags(self, row: int, carried: bool, clipped: bool) -> tuple[str, ...]:
         extra = ("covariate_carried_forward",) * bool(carried) + ("clipped",) * bool(clipped)
@@ -228,6 +251,7 @@ def _meta(meta: Mapping[str, Any], sha256: str) -> BundleMeta:
     tupled = ("series_ids", "levels", "covariates")
     given = {f.name: meta[f.name] for f in fields(BundleMeta) if f.name in meta}
     given |= {name: tuple(meta[name]) for name in tupled}
+    given["events"] = tuple(meta.get("events", ()))
     given["members"] = tuple(member["name"] for member in meta["members"])
     given["frequency"] = Frequency.from_json(meta["frequency"])
     return BundleMeta(**given, sha256=sha256)
