@@ -140,6 +140,13 @@ class InvalidLevel(EngineError):
     template = "Level {level!r} is out of range; levels are whole percents from 1 to 99, each given once."
 
 
+class InvalidSampling(EngineError):
+    kind = "invalid"
+    code = "invalid_sampling"
+    title = "The sample paths cannot be drawn"
+    template = "Setting '{field}' of the sample paths is {value!r}: {reason}."
+
+
 class InvalidCovariate(EngineError):
     kind = "invalid"
     code = "invalid_covariate"

@@ -13,10 +13,11 @@ from apps.engine import __version__, backtest, bundle
 from apps.engine.contracts import Spec
 from apps.engine.forecasters.base import Fitted
 from apps.engine.intervals import Pool
-from apps.engine.panel import Panel
+from apps.engine.panel import Floats, Panel
 from apps.engine.serving.loaded import assemble
 
 VECTORS = 5
+MOST_ERRORS = 2000
 
 
 @dataclass(frozen=True)
@@ -47,8 +48,13 @@ def pack_model(
     intervals: list[dict[str, Any]],
     notes: list[str],
     flags: Mapping[str, Sequence[str]],
+    scaled_errors: Floats | None = None,
 ) -> bytes:
-    """The bundle's bytes; its test vectors are the forecasts of up to five series over the whole horizon."""
+    """The bundle's bytes; its test vectors are the forecasts of up to five series over the whole horizon.
+
+    `scaled_errors` f8[U, H] are the backtest's signed errors in units of the series' scales, a row for each series and
+    window; at most MOST_ERRORS of them are kept, for sample paths.
+    """
     content = bundle.Content(
         {
             **_meta(panel, spec, chosen),
@@ -57,7 +63,7 @@ def pack_model(
             "notes": notes,
             "flags": {s: list(f) for s, f in flags.items()},
         },
-        _arrays(panel, spec, chosen, pool),
+        {**_arrays(panel, spec, chosen, pool), **_errors(scaled_errors)},
         _texts(chosen),
     )
     loaded = assemble(content, "")
@@ -111,6 +117,15 @@ def _arrays(panel: Panel, spec: Spec, chosen: Chosen, pool: Pool) -> dict[str, N
         arrays[f"members/{i}/fitted"] = fitted.state.fitted
         arrays |= {f"members/{i}/{name}": array for name, array in fitted.state.arrays.items()}
     return arrays
+
+
+def _errors(scaled: Floats | None) -> dict[str, NDArray[Any]]:
+    """Rows that are complete, evenly thinned out where there are too many."""
+    if scaled is None:
+        return {}
+    rows = scaled[np.isfinite(scaled).all(axis=1)]
+    kept = np.unique(np.linspace(0, max(len(rows) - 1, 0), min(MOST_ERRORS, len(rows))).astype(np.int64))
+    return {"errors/scaled": rows[kept]}
 
 
 def _texts(chosen: Chosen) -> dict[str, str]:

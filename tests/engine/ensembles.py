@@ -42,11 +42,23 @@ def paths(panel: Panel, horizon: int = 14) -> Fitted:
     return Fitted("paths", panel.series_ids, state, tails, PREDICTORS["paths"](state, tails), {})
 
 
-def packed(name: str, panel: Panel, horizon: int = 14, scores: np.ndarray | None = None, **spec) -> bytes:
-    """A bundle in which the named forecaster serves."""
+def packed(
+    name: str, panel: Panel, horizon: int = 14, scaled_errors: np.ndarray | None = None, **spec
+) -> bytes:
+    """A bundle in which the named forecaster serves; `scaled_errors` f8[U, H] are those of a backtest."""
     chosen = Chosen(name, name.replace("_", " "), fitted(name, panel, horizon), None)
-    pool = build_pool(np.zeros((0, horizon)) if scores is None else scores, (80,))
-    return pack_model(panel, Spec(horizon, **spec), chosen, pool, intervals=[], notes=[], flags={})
+    scores = np.zeros((0, horizon)) if scaled_errors is None else np.abs(scaled_errors)
+    pool = build_pool(scores, (80,))
+    return pack_model(
+        panel,
+        Spec(horizon, **spec),
+        chosen,
+        pool,
+        intervals=[],
+        notes=[],
+        flags={},
+        scaled_errors=scaled_errors,
+    )
 
 
 def ensemble(names: Sequence[str], panel: Panel, horizon: int = 14, weights=None, **spec) -> bytes:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,7 @@ from apps.engine import bundle, errors
 from apps.engine.contracts import check_levels
 from apps.engine.frequency import Frequency, Times
 from apps.engine.intervals import Pool, normal_width
+from apps.engine.serving import samples
 from apps.engine.serving.components import Components, listed, mixed_parts, with_bound
 from apps.engine.serving.covariates import Request, future_values
 from apps.engine.serving.predictors import PREDICTORS
@@ -78,7 +79,7 @@ class LoadedBundle:
     """A trained model ready to forecast.
 
     `weights` f8[S, M] mixes the members (rows sum to 1); `scales` f8[S] are the units of the conformal scores
-    and `lower` f8[S] the bounds below (-inf for none).
+    and `lower` f8[S] the bounds below (-inf for none); `errors` f8[U, H] are the backtest's, signed, in those units.
     """
 
     meta: BundleMeta
@@ -90,6 +91,7 @@ class LoadedBundle:
     lower: Floats
     series_flags: tuple[tuple[str, ...], ...]
     rows: Mapping[str, int]
+    errors: Floats = field(default_factory=lambda: np.zeros((0, 0)))
 
     def predict(
         self,
@@ -124,6 +126,30 @@ class LoadedBundle:
         return Components(
             names, self._times(rows, horizon), mean, listed(with_bound(parts, mean), self.meta.events)
         )
+
+    def samples(
+        self,
+        series_ids: Sequence[str] | None,
+        horizon: int,
+        count: int,
+        seed: int,
+        future: Request | None = None,
+    ) -> Floats:
+        """`count` possible futures of each series, f8[S, count, H], within the bounds; `sampled_from` says what their
+        errors are. The same arguments give the same paths; a shorter horizon gives their beginning.
+
+        Raises InvalidSampling, and what `predict` raises.
+        """
+        samples.check(count, seed)
+        rows, _, values, _ = self._asked(series_ids, horizon, future)
+        raw = mix(self.members, self.weights, rows, horizon, values)
+        found = samples.paths(raw, self.errors, rows=rows, scales=self.scales[rows], count=count, seed=seed)
+        return self._bounded(rows, found)
+
+    @property
+    def sampled_from(self) -> Literal["backtest", "normal"]:
+        """Whether `samples` draws the backtest's errors or, for want of them, the model's own normal ones."""
+        return "backtest" if len(self.errors) else "normal"
 
     def history(self, series_id: str) -> tuple[Times, Floats]:
         """The last training points of one series, for plots: times and values."""
@@ -244,6 +270,7 @@ def assemble(content: bundle.Content, sha256: str) -> LoadedBundle:
         arrays["scales"], arrays["lower"],
         tuple(tuple(content.meta["flags"].get(s, ())) for s in meta.series_ids),
         {name: row for row, name in enumerate(meta.series_ids)},
+        samples.complete(arrays.get("errors/scaled")),
     )  # fmt: skip
 
 
