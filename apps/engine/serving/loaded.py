@@ -14,13 +14,14 @@ from apps.engine import bundle, errors
 from apps.engine.contracts import check_levels
 from apps.engine.frequency import Frequency, Times
 from apps.engine.intervals import Pool, normal_width
-from apps.engine.serving import samples
+from apps.engine.serving import checks, samples
 from apps.engine.serving.components import Components, listed, mixed_parts, with_bound
 from apps.engine.serving.covariates import Request, future_values
 from apps.engine.serving.predictors import PREDICTORS
 from apps.engine.serving.state import Floats, Ints, Points, Predictor, State, Tails
 
 VECTOR_TOLERANCE = 1e-9
+MISFITS = (KeyError, TypeError, IndexError, ValueError, AttributeError, ArithmeticError, RuntimeError)
 
 
 class Band(NamedTuple):
@@ -251,7 +252,9 @@ def load_bundle(source: bytes | Path | str, sha256: str | None = None) -> Loaded
     try:
         loaded = assemble(content, bundle.digest(data))
         wrong = _failed_vector(loaded, content)
-    except (KeyError, TypeError, IndexError, ValueError, AttributeError) as error:
+    except errors.BundleDamaged:
+        raise
+    except (*MISFITS, errors.EngineError) as error:
         raise errors.BundleDamaged(reason=f"a part is missing or has the wrong shape ({error!r})") from error
     if wrong is not None:
         raise errors.BundleDamaged(reason=f"its test vector for series '{wrong}' is not reproduced")
@@ -259,7 +262,8 @@ def load_bundle(source: bytes | Path | str, sha256: str | None = None) -> Loaded
 
 
 def assemble(content: bundle.Content, sha256: str) -> LoadedBundle:
-    """The model of a bundle's content, vectors not run."""
+    """The model of a bundle's content, vectors not run; raises BundleDamaged when its parts do not fit together."""
+    checks.check(content)
     meta = _meta(content.meta, sha256)
     arrays = content.arrays
     tails = _tails(content, meta.frequency)
