@@ -166,3 +166,23 @@ class BundleTooNew(EngineError):
     code = "bundle_too_new"
     title = "The model bundle was written by a later version"
     template = "The bundle has format {found}; this version reads formats up to {supported}."
+
+
+class ChangedHistory(EngineError):
+    kind = "conflict"
+    code = "changed_history"
+    title = "Points that the model has seen were changed"
+    template = (
+        "Series '{series_id}' has {found} at {ds}, where the model has seen {expected}; "
+        "an update only adds points: train again on the corrected data."
+    )
+
+
+class NotUpdatable(EngineError):
+    kind = "conflict"
+    code = "not_updatable"
+    title = "The model cannot take new points"
+    template = (
+        "{count} series, such as '{series_id}', are forecast only by members that cannot take new points "
+        "({reasons}); train again on all data."
+    )

@@ -13,10 +13,16 @@ from apps.engine import errors
 from apps.engine.features import Design, FeatureSpec, design
 from apps.engine.serving.booster import Booster
 from apps.engine.serving.components import LEVEL, SEASON, TREND, kind_of_column
-from apps.engine.serving.recursions import Theta, theta_after, theta_drift
+from apps.engine.serving.recursions import (
+    ADDITIVE,
+    MULTIPLICATIVE,
+    NONE,
+    Theta,
+    theta_after,
+    theta_drift,
+)
 from apps.engine.serving.state import Floats, Ints, Points, Predictor, State, Tails
 
-NONE, ADDITIVE, MULTIPLICATIVE = 0, 1, 2
 FEW_SERIES = 16  # up to here plain floats take less time than arrays
 
 
@@ -260,6 +266,8 @@ def _trees(state: State, tails: Tails) -> Predictor:
         raise errors.BundleDamaged(reason="the text of its LightGBM model is missing")
     return GlobalTrees(state, tails, FeatureSpec.from_json(state.meta["features"]), Booster(state.text))
 
+
+__all__ = ["ADDITIVE", "MULTIPLICATIVE", "NONE", "PREDICTORS"]
 
 PREDICTORS: dict[str, Callable[[State, Tails], Predictor]] = {
     "seasonal_naive": SeasonalNaive,
