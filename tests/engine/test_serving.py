@@ -192,7 +192,7 @@ import sys, json
 from apps.engine import load_bundle
 loaded = load_bundle({str(path)!r}, {bundle.digest(data)!r})
 mean = loaded.predict(None, 14, (80, 95)).mean
-loaded.components(None, 14)
+loaded.components(None, 14), loaded.samples(None, 14, 10, 0)
 print(json.dumps({{"loaded": [m for m in {HEAVY!r} if m in sys.modules], "mean": mean.tolist()}}))
 """
     done = subprocess.run(
