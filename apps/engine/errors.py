@@ -140,6 +140,13 @@ class InvalidLevel(EngineError):
     template = "Level {level!r} is out of range; levels are whole percents from 1 to 99, each given once."
 
 
+class InvalidSampling(EngineError):
+    kind = "invalid"
+    code = "invalid_sampling"
+    title = "The sample paths cannot be drawn"
+    template = "Setting '{field}' of the sample paths is {value!r}: {reason}."
+
+
 class InvalidCovariate(EngineError):
     kind = "invalid"
     code = "invalid_covariate"
@@ -173,4 +180,24 @@ class Uncalibrated(EngineError):
     template = (
         "The {level} % interval cannot be calibrated: the backtest gave {scores} errors a step, {needed} are needed. "
         "Bring more series or longer histories, ask for a narrower level, or accept the model's own band."
+    )
+
+
+class ChangedHistory(EngineError):
+    kind = "conflict"
+    code = "changed_history"
+    title = "Points that the model has seen were changed"
+    template = (
+        "Series '{series_id}' has {found} at {ds}, where the model has seen {expected}; "
+        "an update only adds points: train again on the corrected data."
+    )
+
+
+class NotUpdatable(EngineError):
+    kind = "conflict"
+    code = "not_updatable"
+    title = "The model cannot take new points"
+    template = (
+        "{count} series, such as '{series_id}', are forecast only by members that cannot take new points "
+        "({reasons}); train again on all data."
     )

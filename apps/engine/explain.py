@@ -12,11 +12,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from apps.engine import errors
-from apps.engine.features import STEP_NAMES, FeatureSpec
+from apps.engine.features import CALENDAR, STEP_NAMES, FeatureSpec
 from apps.engine.serving.covariates import Request, future_values
 from apps.engine.serving.loaded import LoadedBundle, load_bundle
 from apps.engine.serving.predictors import (
-    MULTIPLICATIVE,
     DynamicTheta,
     ExponentialSmoothing,
     GlobalTrees,
@@ -34,6 +33,16 @@ GROUPS = {
     "trend": ("recent_trend", "recent trend"),
     "step": ("step", "how far ahead"),
 }
+FAMILIES = {
+    **dict.fromkeys(("lag_0", "recent_values", "recent_level"), ("recent_level", "recent level")),
+    **dict.fromkeys(("trend", "recent_trend", "step"), ("trend", "trend")),
+    **dict.fromkeys(("season", "last_season", "position_in_season"), ("season", "season")),
+}
+CALENDAR_NAMES = frozenset(name for names in CALENDAR.values() for name in names)
+BASE_LABELS: dict[type[Any], str] = {
+    ExponentialSmoothing: "smoothed level", DynamicTheta: "smoothed level", Paths: "level",
+}  # fmt: skip
+TREND_LABELS = {(DynamicTheta, "trend"): "long-run drift line"}
 
 
 class Part(NamedTuple):
@@ -121,47 +130,56 @@ def _weighted(loaded: LoadedBundle, row: int, step: int, future: dict[str, Float
     if len(pieces) == 1:
         return pieces[0][1]
     base = sum(w * p.base for w, p in pieces)
-    parts = [Part(f"{i}.{q.name}", q.label, w * q.value) for i, (w, p) in enumerate(pieces) for q in p.parts]
     method = SHAP if any(p.method == SHAP for _, p in pieces) else COMPONENTS
-    return _Pieces(base, parts, method, "weighted mean of the members' base values")
+    parts = _merged([(w, part) for w, p in pieces for part in p.parts])
+    inputs = {name: seen for _, p in pieces for name, seen in p.inputs.items() if name in parts}
+    return _Pieces(base, list(parts.values()), method, "weighted level of the members", inputs)
 
 
-def _naive(member: Any, row: int, step: int, future: dict[str, Floats]) -> _Pieces:  # noqa: ARG001
+def _merged(weighted: list[tuple[float, Part]]) -> dict[str, Part]:
+    """Parts of several members by what they are about: each season's, trend's and level's are one part."""
+    parts: dict[str, Part] = {}
+    for weight, part in weighted:
+        name, label = _family(part)
+        before = parts[name].value if name in parts else 0.0
+        parts[name] = Part(name, label, before + weight * part.value)
+    return parts
+
+
+def _family(part: Part) -> tuple[str, str]:
+    if part.name.startswith("season_") or part.name in CALENDAR_NAMES:
+        return FAMILIES["season"]
+    return FAMILIES.get(part.name, (part.name, part.label))
+
+
+def _naive(member: Any, row: int, step: int, future: dict[str, Floats]) -> _Pieces:
     frequency = member.tails.frequency
-    tail = member.tails.series(row)
-    season = frequency.season_length if len(tail) >= frequency.season_length else 1
-    value = float(np.resize(tail[-season:], step)[-1])
-    mean = float(tail[-season:].mean())
+    season = frequency.season_length if len(member.tails.series(row)) >= frequency.season_length else 1
     back = season * -(-step // season) if season > 1 else step
     label = f"difference of the value {_ago(back, frequency.unit)}"
-    return _Pieces(mean, [Part("last_season", label, value - mean)], COMPONENTS, "mean of the last season")
+    base, parts = _own_parts(member, row, step, future)
+    return _Pieces(base, [Part("last_season", label, parts["season"])], COMPONENTS, "mean of the last season")
 
 
-def _smoothing(member: Any, row: int, step: int, future: dict[str, Floats]) -> _Pieces:  # noqa: ARG001
-    level, slope, season = (float(block[0, -1]) for block in member.components(np.asarray([row]), step))
-    kind = int(member.state.arrays["season_kind"][row])
-    parts = [Part("trend", "trend", slope), *_season_part(level + slope, season, kind)]
-    return _Pieces(level, parts, COMPONENTS, "smoothed level")
+def _local(member: Any, row: int, step: int, future: dict[str, Floats]) -> _Pieces:
+    base, found = _own_parts(member, row, step, future)
+    parts = [
+        Part(name, TREND_LABELS.get((type(member), name), name), value)
+        for name, value in found.items()
+        if name == "trend" or value != 0.0
+    ]
+    return _Pieces(base, parts, COMPONENTS, BASE_LABELS[type(member)])
 
 
-def _theta(member: Any, row: int, step: int, future: dict[str, Floats]) -> _Pieces:  # noqa: ARG001
-    level, drift, season = (float(block[0, -1]) for block in member.components(np.asarray([row]), step))
-    kind = int(member.state.arrays["season_kind"][row])
-    parts = [Part("drift", "long-run drift line", drift), *_season_part(level + drift, season, kind)]
-    return _Pieces(level, parts, COMPONENTS, "smoothed level")
-
-
-def _path(member: Any, row: int, step: int, future: dict[str, Floats]) -> _Pieces:  # noqa: ARG001
-    level, trend, season = (float(block[0, -1]) for block in member.components(np.asarray([row]), step))
-    return _Pieces(
-        level, [Part("trend", "trend", trend), Part("season", "season", season)], COMPONENTS, "level"
-    )
-
-
-def _season_part(base: float, season: float, kind: int) -> list[Part]:
-    if kind == 0:
-        return []
-    return [Part("season", "season", base * (season - 1.0) if kind == MULTIPLICATIVE else season)]
+def _own_parts(
+    member: Predictor, row: int, step: int, future: dict[str, Floats]
+) -> tuple[float, dict[str, float]]:
+    """The member's level at `step`, and its other components by name."""
+    blocks = {name: values[None, :step] for name, values in future.items()}
+    parts = {
+        name: float(block[0, -1]) for name, block in member.parts(np.asarray([row]), step, blocks).items()
+    }
+    return parts.pop("level"), parts
 
 
 def _trees(member: Any, row: int, step: int, future: dict[str, Floats]) -> _Pieces:
@@ -221,8 +239,8 @@ def _ago(steps: int, unit: str) -> str:
 
 EXPLAINERS: dict[type[Predictor], Callable[[Any, int, int, dict[str, Floats]], _Pieces]] = {
     SeasonalNaive: _naive,
-    ExponentialSmoothing: _smoothing,
-    DynamicTheta: _theta,
-    Paths: _path,
+    ExponentialSmoothing: _local,
+    DynamicTheta: _local,
+    Paths: _local,
     GlobalTrees: _trees,
 }

@@ -69,6 +69,7 @@ def _meta(panel: Panel, spec: Spec, chosen: Chosen) -> dict[str, Any]:
         "frequency": panel.frequency.as_json(),
         "cutoff": str(max(panel.times(s)[-1] for s in range(len(panel)))),
         "seed": spec.seed,
+        "non_negative": spec.non_negative,
         "engine_version": __version__,
         "series_ids": list(panel.series_ids),
         "levels": list(spec.levels),

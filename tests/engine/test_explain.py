@@ -7,19 +7,10 @@ import pytest
 
 from apps.engine import Spec, errors, load_bundle, train
 from apps.engine.explain import explain
-from apps.engine.forecasters import REGISTRY, FitContext
-from apps.engine.intervals import build_pool
-from apps.engine.packing import Chosen, pack_model
+from apps.engine.forecasters import REGISTRY
 
-from . import panels
-
-
-def packed(name: str, panel, horizon: int = 14, **spec) -> bytes:
-    """A bundle in which the named forecaster serves, whatever a backtest would say."""
-    forecaster = REGISTRY[name]
-    chosen = Chosen(name, forecaster.label, forecaster.fit(panel, FitContext(horizon)), None)
-    pool = build_pool(np.zeros((0, horizon)), (80,))
-    return pack_model(panel, Spec(horizon, **spec), chosen, pool, intervals=[], notes=[], flags={})
+from . import ensembles, panels
+from .ensembles import packed
 
 
 @pytest.mark.parametrize("name", list(REGISTRY))
@@ -74,3 +65,24 @@ def test_a_step_or_series_that_the_model_lacks_is_refused():
         explain(data, "series-0", 0, 0)
     with pytest.raises(errors.UnknownSeries):
         explain(data, "nobody", 1, 0)
+
+
+def test_an_ensemble_is_explained_in_the_words_of_one_model():
+    data = ensembles.five(panels.retail())
+    found = explain(data, "series-1", 5, 0)
+    assert found.base + sum(part.value for part in found.parts) == pytest.approx(found.prediction, rel=1e-9)
+    names = [part.name for part in found.parts]
+    assert len(names) == len(set(names))
+    assert {"season", "trend", "recent_level", "x_price", "x_promotion"} <= set(names)
+    assert not any(name[0].isdigit() or name.startswith("season_") for name in names)
+    assert set(found.inputs) == {"x_price", "x_promotion"}
+    assert found.method == "shap.TreeExplainer"
+
+
+def test_an_ensemble_gives_a_covariate_the_share_of_the_member_that_uses_it():
+    panel = panels.retail()
+    alone = explain(packed("lightgbm_global", panel), "series-1", 5, 0)
+    shares = np.tile([0.75, 0.25], (4, 1))
+    mixed = explain(ensembles.ensemble(("lightgbm_global", "theta"), panel, weights=shares), "series-1", 5, 0)
+    price = {part.name: part.value for part in alone.parts}["x_price"]
+    assert {part.name: part.value for part in mixed.parts}["x_price"] == pytest.approx(0.75 * price)

@@ -17,7 +17,7 @@ from apps.engine.forecasters import REGISTRY, FitContext
 from apps.engine.forecasters.local import unit_of
 from apps.engine.forecasters.theta import REACH
 
-from . import panels
+from . import ensembles, panels
 
 HEAVY = (
     "pandas",
@@ -185,14 +185,16 @@ def test_a_bundle_in_hand_cannot_be_changed(trained):
         loaded.tails.values[0] = 1.0
 
 
-def test_serving_imports_none_of_the_training_libraries(trained, tmp_path):
+def test_serving_imports_none_of_the_training_libraries(tmp_path):
+    data = ensembles.five(panels.retail())
     path = tmp_path / "model.bundle"
-    path.write_bytes(trained.bundle)
+    path.write_bytes(data)
     script = f"""
 import sys, json
-from apps.engine.serving import load_bundle
-loaded = load_bundle({str(path)!r}, {trained.sha256!r})
+from apps.engine import load_bundle
+loaded = load_bundle({str(path)!r}, {bundle.digest(data)!r})
 mean = loaded.predict(None, 14, (80, 95)).mean
+loaded.components(None, 14), loaded.samples(None, 14, 10, 0)
 print(json.dumps({{"loaded": [m for m in {HEAVY!r} if m in sys.modules], "mean": mean.tolist()}}))
 """
     done = subprocess.run(
@@ -200,7 +202,33 @@ print(json.dumps({{"loaded": [m for m in {HEAVY!r} if m in sys.modules], "mean":
     )
     answer = json.loads(done.stdout)
     assert answer["loaded"] == []
-    assert np.array_equal(answer["mean"], load_bundle(trained.bundle).predict(None, 14, ()).mean)
+    assert np.array_equal(answer["mean"], load_bundle(data).predict(None, 14, ()).mean)
+
+
+@pytest.mark.parametrize("name", ensembles.ALL)
+def test_a_loaded_bundle_forecasts_as_the_fitted_forecaster_does(name):
+    panel = panels.monthly()
+    expected = ensembles.fitted(name, panel).predict(np.arange(4), 14).mean
+    found = load_bundle(ensembles.packed(name, panel)).predict(None, 14).mean
+    assert found == pytest.approx(expected, rel=1e-9)
+
+
+@pytest.mark.parametrize("horizon", [1, 3, 14])
+def test_an_ensemble_is_the_weighted_mean_of_its_members(horizon):
+    panel = panels.monthly()
+    shares = np.asarray([[0.2, 0.3, 0.5], [1.0, 0.0, 0.0], [0.0, 0.4, 0.6], [0.0, 0.0, 1.0]])
+    names = ("theta", "auto_ets", "lightgbm_global")
+    each = [ensembles.fitted(name, panel).predict(np.arange(4), 14).mean for name in names]
+    expected = np.einsum("sm,msh->sh", shares, np.stack(each))[:, :horizon]
+    found = load_bundle(ensembles.ensemble(names, panel, weights=shares)).predict(None, horizon)
+    assert found.mean == pytest.approx(expected, rel=1e-9)
+
+
+def test_many_series_get_the_numbers_of_each_by_itself():
+    loaded = load_bundle(ensembles.five(panels.monthly(30)))
+    whole = loaded.predict(None, 14).mean
+    each = np.concatenate([loaded.predict([name], 14).mean for name in loaded.meta.series_ids])
+    assert np.array_equal(whole, each)
 
 
 def test_trees_through_the_shared_library_equal_lightgbm_itself():

@@ -29,7 +29,9 @@ SIGMA_LEVEL = 68
 
 @dataclass(frozen=True)
 class Smoothed:
-    """One series' end state: what the predictor needs, plus the form ("MAdM") and its own sigma f8[H]."""
+    """One series' end state: what the predictor needs, plus the form ("MAdM"), its own sigma f8[H], and the smoothing
+    parameters with which new points move the state.
+    """
 
     form: str
     level: float
@@ -38,6 +40,9 @@ class Smoothed:
     season: Floats
     season_kind: int
     sigma: Floats
+    alpha: float = 0.5
+    beta: float = 0.0
+    gamma: float = 0.0
 
 
 class AutoETS(LocalForecaster):
@@ -76,7 +81,7 @@ def smooth(y: Floats, season: int, horizon: int, form: str | None = None) -> Smo
 
 
 def _one(smoothed: Smoothed, searched_at: int) -> One:
-    names = ("level", "slope", "phi", "season", "sigma")
+    names = ("level", "slope", "phi", "season", "sigma", "alpha", "beta", "gamma")
     arrays = {name: getattr(smoothed, name) for name in names}
     return One({**arrays, "season_kind": np.int8(smoothed.season_kind)}, hint_of(smoothed.form, searched_at))
 
@@ -137,7 +142,8 @@ def _end_state(form: str, model: dict[str, Any], adjusted: Adjusted, sigma: Floa
     if adjusted.kind == MULTIPLICATIVE:
         sigma = sigma * cycle(adjusted.ahead[None, :], len(sigma))[0]
     slope, phi = float(last[1]) if trend else 0.0, float(model["par"][3]) if damped else 1.0
-    return Smoothed(form, float(last[0]), slope, phi, season, kind, sigma)
+    smoothing = np.nan_to_num(np.asarray(model["par"][:3], np.float64)).tolist()
+    return Smoothed(form, float(last[0]), slope, phi, season, kind, sigma, *smoothing)
 
 
 def _forecast(one: Smoothed, horizon: int) -> Floats:

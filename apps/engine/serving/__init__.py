@@ -2,6 +2,7 @@
 statsforecast).
 """
 
+from apps.engine.serving.components import Component, Components
 from apps.engine.serving.loaded import Band, BundleMeta, LoadedBundle, Prediction, load_bundle
 
-__all__ = ["Band", "BundleMeta", "LoadedBundle", "Prediction", "load_bundle"]
+__all__ = ["Band", "BundleMeta", "Component", "Components", "LoadedBundle", "Prediction", "load_bundle"]

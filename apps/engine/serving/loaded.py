@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,12 +14,15 @@ from apps.engine import bundle, errors
 from apps.engine.contracts import check_levels
 from apps.engine.frequency import Frequency, Times
 from apps.engine.intervals import SCALE_ONLY, Pool, Unit, expected_error, normal_width
+from apps.engine.serving import checks, samples
+from apps.engine.serving.components import Components, listed, mixed_parts, with_bound
 from apps.engine.serving.covariates import Request, future_values
 from apps.engine.serving.mixing import together
 from apps.engine.serving.predictors import PREDICTORS
 from apps.engine.serving.state import Floats, Ints, Points, Predictor, State, Tails
 
 VECTOR_TOLERANCE = 1e-9
+MISFITS = (KeyError, TypeError, IndexError, ValueError, AttributeError, ArithmeticError, RuntimeError)
 
 
 class Band(NamedTuple):
@@ -51,7 +54,8 @@ class BundleMeta:
     people.
 
     `cutoff` is the last training time of the series that ends last, ISO 8601 or a plain integer as text;
-    `intervals` as in `TrainResult`; `members` the forecasters inside, the selected one first.
+    `intervals` as in `TrainResult`; `members` the forecasters inside, the selected one first; `events` those of the
+    `covariates` that are holidays or events.
     """
 
     kind: str
@@ -71,6 +75,7 @@ class BundleMeta:
     sha256: str
     upper: float = np.inf
     integer: bool = False
+    events: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -78,7 +83,7 @@ class LoadedBundle:
     """A trained model ready to forecast.
 
     `weights` f8[S, M] mixes the members (rows sum to 1); `scales` f8[S] are the units of the conformal scores
-    and `lower` f8[S] the bounds below (-inf for none).
+    and `lower` f8[S] the bounds below (-inf for none); `errors` f8[U, H] are the backtest's, signed, in the pool's unit.
     """
 
     meta: BundleMeta
@@ -90,6 +95,7 @@ class LoadedBundle:
     lower: Floats
     series_flags: tuple[tuple[str, ...], ...]
     rows: Mapping[str, int]
+    errors: Floats = field(default_factory=lambda: np.zeros((0, 0)))
 
     def predict(
         self,
@@ -104,27 +110,70 @@ class LoadedBundle:
         from the data set, and beyond that is carried forward (flag `covariate_carried_forward`).
         Raises UnknownSeries, InvalidHorizon, InvalidLevel, InvalidCovariate.
         """
-        rows = self._rows(series_ids)
         asked = check_levels(levels)
-        self._check_horizon(horizon)
-        names = [self.meta.series_ids[r] for r in rows]
-        values, carried = future_values(
-            self.tails, self.meta.covariates, rows, names, horizon=horizon, request=future
-        )
+        rows, names, values, carried = self._asked(series_ids, horizon, future)
         points, clipped = self._points(rows, horizon, values)
         flags = [self._flags(int(r), c, k) for r, c, k in zip(rows, carried, clipped, strict=True)]
         return Prediction(
-            tuple(names),
-            self._times(rows, horizon),
-            points.mean,
-            self._bands(rows, points, asked),
-            tuple(flags),
+            names, self._times(rows, horizon), points.mean, self._bands(rows, points, asked), tuple(flags)
         )
+
+    def components(
+        self, series_ids: Sequence[str] | None, horizon: int, future: Request | None = None
+    ) -> Components:
+        """What the forecasts of `predict` are made of, mixed over the members as they are; arguments and errors as
+        there.
+        """
+        rows, names, values, _ = self._asked(series_ids, horizon, future)
+        mean = self._points(rows, horizon, values)[0].mean
+        parts = mixed_parts(self.members, self.weights, rows, horizon, values)
+        return Components(
+            names, self._times(rows, horizon), mean, listed(with_bound(parts, mean), self.meta.events)
+        )
+
+    def samples(
+        self,
+        series_ids: Sequence[str] | None,
+        horizon: int,
+        count: int,
+        seed: int,
+        future: Request | None = None,
+    ) -> Floats:
+        """`count` possible futures of each series, f8[S, count, H], within the bounds; `sampled_from` says what their
+        errors are. The same arguments give the same paths; a shorter horizon gives their beginning.
+
+        Raises InvalidSampling, and what `predict` raises.
+        """
+        samples.check(count, seed)
+        rows, _, values, _ = self._asked(series_ids, horizon, future)
+        raw = mix(self.members, self.weights, rows, horizon, values)
+        unit = expected_error(self.pool.unit, raw.sigma, self.scales[rows])
+        found = self._bounded(
+            rows, samples.paths(raw, self.errors, rows=rows, unit=unit, count=count, seed=seed)
+        )
+        return np.rint(found) if self.meta.integer else found
+
+    @property
+    def sampled_from(self) -> Literal["backtest", "normal"]:
+        """Whether `samples` draws the backtest's errors or, for want of them, the model's own normal ones."""
+        return "backtest" if len(self.errors) else "normal"
 
     def history(self, series_id: str) -> tuple[Times, Floats]:
         """The last training points of one series, for plots: times and values."""
         row = int(self._rows([series_id])[0])
         return self.tails.times(row), self.tails.series(row)
+
+    def _asked(
+        self, series_ids: Sequence[str] | None, horizon: int, future: Request | None
+    ) -> tuple[Ints, tuple[str, ...], dict[str, Floats], NDArray[np.bool_]]:
+        """Rows, names and covariates of a request, and for which rows a covariate was carried forward."""
+        rows = self._rows(series_ids)
+        self._check_horizon(horizon)
+        names = tuple(self.meta.series_ids[r] for r in rows)
+        values, carried = future_values(
+            self.tails, self.meta.covariates, rows, names, horizon=horizon, request=future
+        )
+        return rows, names, values, carried
 
     def _rows(self, series_ids: Sequence[str] | None) -> Ints:
         if series_ids is None:
@@ -149,9 +198,14 @@ class LoadedBundle:
         self, rows: Ints, horizon: int, future: Mapping[str, Floats]
     ) -> tuple[Points, NDArray[np.bool_]]:
         raw = mix(self.members, self.weights, rows, horizon, future)
-        bounded = np.minimum(np.maximum(raw.mean, self.lower[rows][:, None]), self.meta.upper)
+        bounded = self._bounded(rows, raw.mean)
         clipped = (bounded != raw.mean).any(axis=1)
         return Points(np.rint(bounded) if self.meta.integer else bounded, raw.sigma), clipped
+
+    def _bounded(self, rows: Ints, values: Floats) -> Floats:
+        """Values f8[R, ...] of the series `rows`, kept within their bounds."""
+        lower = self.lower[rows].reshape(-1, *[1] * (values.ndim - 1))
+        return np.minimum(np.maximum(values, lower), self.meta.upper)
 
     def _flags(self, row: int, carried: bool, clipped: bool) -> tuple[str, ...]:
         extra = ("covariate_carried_forward",) * bool(carried) + ("clipped",) * bool(clipped)
@@ -218,7 +272,9 @@ def load_bundle(source: bytes | Path | str, sha256: str | None = None) -> Loaded
     try:
         loaded = assemble(content, bundle.digest(data))
         wrong = _failed_vector(loaded, content)
-    except (KeyError, TypeError, IndexError, ValueError, AttributeError) as error:
+    except errors.BundleDamaged:
+        raise
+    except (*MISFITS, errors.EngineError) as error:
         raise errors.BundleDamaged(reason=f"a part is missing or has the wrong shape ({error!r})") from error
     if wrong is not None:
         raise errors.BundleDamaged(reason=f"its test vector for series '{wrong}' is not reproduced")
@@ -226,7 +282,8 @@ def load_bundle(source: bytes | Path | str, sha256: str | None = None) -> Loaded
 
 
 def assemble(content: bundle.Content, sha256: str) -> LoadedBundle:
-    """The model of a bundle's content, vectors not run."""
+    """The model of a bundle's content, vectors not run; raises BundleDamaged when its parts do not fit together."""
+    checks.check(content)
     meta = _meta(content.meta, sha256)
     arrays = content.arrays
     tails = _tails(content, meta.frequency)
@@ -237,6 +294,7 @@ def assemble(content: bundle.Content, sha256: str) -> LoadedBundle:
         arrays["scales"], arrays["lower"],
         tuple(tuple(content.meta["flags"].get(s, ())) for s in meta.series_ids),
         {name: row for row, name in enumerate(meta.series_ids)},
+        samples.complete(arrays.get("errors/scaled")),
     )  # fmt: skip
 
 
@@ -244,6 +302,7 @@ def _meta(meta: Mapping[str, Any], sha256: str) -> BundleMeta:
     tupled = ("series_ids", "levels", "covariates")
     given = {f.name: meta[f.name] for f in fields(BundleMeta) if f.name in meta}
     given |= {name: tuple(meta[name]) for name in tupled}
+    given["events"] = tuple(meta.get("events", ()))
     given["members"] = tuple(member["name"] for member in meta["members"])
     given["upper"] = np.inf if meta.get("upper") is None else float(meta["upper"])
     given["frequency"] = Frequency.from_json(meta["frequency"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,9 +12,18 @@ from numpy.typing import NDArray
 from apps.engine import errors
 from apps.engine.features import Design, FeatureSpec, design
 from apps.engine.serving.booster import Booster
+from apps.engine.serving.components import LEVEL, SEASON, TREND, kind_of_column
+from apps.engine.serving.recursions import (
+    ADDITIVE,
+    MULTIPLICATIVE,
+    NONE,
+    Theta,
+    theta_after,
+    theta_drift,
+)
 from apps.engine.serving.state import Floats, Ints, Points, Predictor, State, Tails
 
-NONE, ADDITIVE, MULTIPLICATIVE = 0, 1, 2
+FEW_SERIES = 16  # up to here plain floats take less time than arrays
 
 
 @dataclass(frozen=True)
@@ -30,15 +40,21 @@ class SeasonalNaive:
 
     def predict(self, rows: Ints, horizon: int, future: Mapping[str, Floats]) -> Points:  # noqa: ARG002
         """See `Predictor`."""
-        season = self.tails.frequency.season_length
-        mean = np.empty((len(rows), horizon))
-        periods = np.empty(len(rows), np.int64)
-        for i, row in enumerate(rows):
-            tail = self.tails.series(int(row))
-            periods[i] = season if len(tail) >= season else 1
-            mean[i] = np.resize(tail[-periods[i] :], horizon)
+        last = [self._last_season(int(row)) for row in rows]
+        mean = np.asarray([np.resize(values, horizon) for values in last]).reshape(len(rows), horizon)
+        periods = np.asarray([len(values) for values in last], np.int64)
         rounds = np.arange(horizon)[None, :] // periods[:, None] + 1
         return Points(mean, self.state.arrays["sigma"][rows][:, None] * np.sqrt(rounds))
+
+    def parts(self, rows: Ints, horizon: int, future: Mapping[str, Floats]) -> dict[str, Floats]:
+        """See `Predictor`: the mean of the last season, and how its values differ from it."""
+        means = np.asarray([self._last_season(int(row)).mean() for row in rows])
+        level = np.repeat(means[:, None], horizon, axis=1)
+        return {LEVEL: level, SEASON: self.predict(rows, horizon, future).mean - level}
+
+    def _last_season(self, row: int) -> Floats:
+        tail, season = self.tails.series(row), self.tails.frequency.season_length
+        return tail[-season:] if len(tail) >= season else tail[-1:]
 
 
 @dataclass(frozen=True)
@@ -61,6 +77,10 @@ class ExponentialSmoothing:
         return Points(
             combine(level + slope, season, self._kind(rows)), self.state.arrays["sigma"][rows, :horizon]
         )
+
+    def parts(self, rows: Ints, horizon: int, future: Mapping[str, Floats]) -> dict[str, Floats]:  # noqa: ARG002
+        """See `Predictor`."""
+        return additive(*self.components(rows, horizon), self._kind(rows))
 
     def components(self, rows: Ints, horizon: int) -> tuple[Floats, Floats, Floats]:
         """Level, slope's share and seasonal term for each step; f8[R, horizon] each."""
@@ -88,27 +108,43 @@ class DynamicTheta:
     def predict(self, rows: Ints, horizon: int, future: Mapping[str, Floats]) -> Points:  # noqa: ARG002
         """See `Predictor`."""
         level, drift, season = self.components(rows, horizon)
-        kind = np.asarray(self.state.arrays["season_kind"][rows], np.int64)
-        return Points(combine(level + drift, season, kind), self.state.arrays["sigma"][rows, :horizon])
+        return Points(
+            combine(level + drift, season, self._kind(rows)), self.state.arrays["sigma"][rows, :horizon]
+        )
+
+    def parts(self, rows: Ints, horizon: int, future: Mapping[str, Floats]) -> dict[str, Floats]:  # noqa: ARG002
+        """See `Predictor`."""
+        return additive(*self.components(rows, horizon), self._kind(rows))
 
     def components(self, rows: Ints, horizon: int) -> tuple[Floats, Floats, Floats]:
         """Smoothed level, the theta line's share and the seasonal term for each step; f8[R, horizon] each."""
-        a = {
-            name: self.state.arrays[name][rows] for name in ("level", "mean", "a", "b", "n", "alpha", "theta")
-        }
-        levels, drifts = np.empty((len(rows), horizon)), np.empty((len(rows), horizon))
-        level, mean, line_a, line_b, alpha = a["level"], a["mean"], a["a"], a["b"], a["alpha"]
-        weight = 1.0 - 1.0 / a["theta"]
-        for k in range(horizon):
-            i = a["n"] + k
-            drift = weight * (line_a * (1 - alpha) ** i + line_b * (1 - (1 - alpha) ** (i + 1)) / alpha)
-            levels[:, k], drifts[:, k] = level, drift
-            value = level + drift
-            level = alpha * value + (1 - alpha) * level
-            line_b = ((i - 1) * line_b + 6 * (value - mean) / (i + 1)) / (i + 2)
-            mean = (i * mean + value) / (i + 1)
-            line_a = mean - line_b * (i + 2) / 2
-        return levels, drifts, cycle(self.state.arrays["season"][rows], horizon)
+        start, alpha, weight = self._start(rows)
+        levels, drifts = np.empty((horizon, len(rows))), np.empty((horizon, len(rows)))
+        if len(rows) > FEW_SERIES:
+            _theta_ahead(start, alpha, weight, levels, drifts)
+        else:
+            for i in range(len(rows)):
+                one = Theta(*(column[i].item() for column in start))
+                _theta_ahead(one, alpha[i].item(), weight[i].item(), levels[:, i], drifts[:, i])
+        return levels.T, drifts.T, cycle(self.state.arrays["season"][rows], horizon)
+
+    def _kind(self, rows: Ints) -> Ints:
+        return np.asarray(self.state.arrays["season_kind"][rows], np.int64)
+
+    def _start(self, rows: Ints) -> tuple[Theta, Floats, Floats]:
+        arrays = self.state.arrays
+        level, mean, a, b, n = (arrays[name][rows] for name in ("level", "mean", "a", "b", "n"))
+        alpha = arrays["alpha"][rows]
+        power = np.power(1.0 - alpha, n)
+        return Theta(level, mean, a, b, n, power), alpha, 1.0 - 1.0 / arrays["theta"][rows]
+
+
+def _theta_ahead(state: Theta, alpha: Any, weight: Any, levels: Floats, drifts: Floats) -> None:
+    """Fill the levels and drifts f8[horizon, ...] of a forecast, which takes its own values for points."""
+    for k in range(len(levels)):
+        level, drift = state.level, theta_drift(state, alpha, weight)
+        levels[k], drifts[k] = level, drift
+        state = theta_after(state, alpha, level + drift)
 
 
 @dataclass(frozen=True)
@@ -127,6 +163,10 @@ class Paths:
         """See `Predictor`."""
         level, trend, season = self.components(rows, horizon)
         return Points(level + trend + season, self.state.arrays["sigma"][rows, :horizon])
+
+    def parts(self, rows: Ints, horizon: int, future: Mapping[str, Floats]) -> dict[str, Floats]:  # noqa: ARG002
+        """See `Predictor`."""
+        return dict(zip((LEVEL, TREND, SEASON), self.components(rows, horizon), strict=True))
 
     def components(self, rows: Ints, horizon: int) -> tuple[Floats, Floats, Floats]:
         """Level, trend and seasonal term for each step; f8[R, horizon] each."""
@@ -160,6 +200,18 @@ class GlobalTrees:
         anchor = np.concatenate([d.anchor for d in designs])[:, None]
         scale = np.concatenate([d.scale for d in designs])[:, None]
         return Points(anchor + scale * raw, scale * self.state.arrays["residual_sd"][:horizon])
+
+    def parts(self, rows: Ints, horizon: int, future: Mapping[str, Floats]) -> dict[str, Floats]:
+        """See `Predictor`: the trees' own SHAP values, summed by the kind of their columns."""
+        kinds = [kind_of_column(self.spec, name) for name in self.spec.names]
+        found = {kind: np.zeros((len(rows), horizon)) for kind in dict.fromkeys((LEVEL, *kinds))}
+        for i, row in enumerate(rows):
+            made = self.design(int(row), horizon, {k: v[i] for k, v in future.items()})
+            shares = made.scale[0] * self.booster.contributions(made.x).T
+            found[LEVEL][i] = made.anchor[0] + shares[-1]
+            for kind, share in zip(kinds, shares[:-1], strict=True):
+                found[kind][i] += share
+        return found
 
     def design(self, row: int, horizon: int, future: Mapping[str, Floats]) -> Design:
         """Features of one series for steps 1..horizon; `future` maps each covariate to f8[horizon]."""
@@ -204,11 +256,18 @@ def combine(base: Floats, season: Floats, kind: Ints) -> Floats:
     )
 
 
+def additive(base: Floats, trend: Floats, season: Floats, kind: Ints) -> dict[str, Floats]:
+    """Level, trend and what the season does to their sum, which add up to `combine(base + trend, season, kind)`."""
+    return {LEVEL: base, TREND: trend, SEASON: combine(base + trend, season, kind) - (base + trend)}
+
+
 def _trees(state: State, tails: Tails) -> Predictor:
     if state.text is None:
         raise errors.BundleDamaged(reason="the text of its LightGBM model is missing")
     return GlobalTrees(state, tails, FeatureSpec.from_json(state.meta["features"]), Booster(state.text))
 
+
+__all__ = ["ADDITIVE", "MULTIPLICATIVE", "NONE", "PREDICTORS"]
 
 PREDICTORS: dict[str, Callable[[State, Tails], Predictor]] = {
     "seasonal_naive": SeasonalNaive,

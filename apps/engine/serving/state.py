@@ -78,3 +78,7 @@ class Predictor(Protocol):
     def predict(self, rows: Ints, horizon: int, future: Mapping[str, Floats]) -> Points:
         """Steps 1..horizon for the series `rows` (i8[R]); `future` maps each covariate to f8[R, horizon]."""
         ...
+
+    def parts(self, rows: Ints, horizon: int, future: Mapping[str, Floats]) -> Mapping[str, Floats]:
+        """What `predict(...).mean` is made of: names of `serving.components` to f8[R, horizon], which add up to it."""
+        ...
