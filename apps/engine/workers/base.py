@@ -1,8 +1,4 @@
-"""Who does the work on many series: this process, processes of its own, or an engine that is there already.
-
-Every backend runs the same function on the same shares of the series and puts the answers in the same order, so results
-do not depend on it. A process that forks never computes, so processes are spawned.
-"""
+"""What workers are: tasks, the clock they keep, and the worker that is this process."""
 
 from __future__ import annotations
 
