@@ -119,6 +119,12 @@ class NothingFitted(EngineError):
     template = "{forecaster} could fit none of the {series} series: {reason}."
 
 
+class InvalidHierarchy(EngineError):
+    code = "invalid_hierarchy"
+    title = "The series form no hierarchy"
+    template = "The hierarchy cannot be built: {reason}."
+
+
 class WorkersUnavailable(EngineError):
     code = "workers_unavailable"
     title = "The backend for parallel work cannot be used"
