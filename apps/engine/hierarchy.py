@@ -8,6 +8,8 @@ ones up to the end.
 
 from __future__ import annotations
 
+import itertools
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -18,8 +20,10 @@ from numpy.typing import NDArray
 from apps.engine import errors
 from apps.engine.panel import Floats, Ints, Panel
 from apps.engine.serving.reconcile import Structure
+from apps.engine.vintages import Vintages
 
 TOTAL = "Total"
+Line = tuple[int, int, np.datetime64, float]
 
 
 @dataclass(frozen=True)
@@ -60,7 +64,8 @@ def expand(panel: Panel, keys: Sequence[str]) -> tuple[Panel, Structure]:
     """The panel with a series for every total of `keys` (static attributes, top down) after its own, and their tree.
 
     Takes a panel without gaps whose series end together. A total has the sum of its parts' values; covariates are the
-    mean of the parts that are there; a static attribute is what its parts share, else None. Totals have no vintages.
+    mean of the parts that are there; a static attribute is what its parts share, else None. A point of a total was known
+    once all its parts were, and changed with each of them.
     Raises InvalidHierarchy for an attribute that is missing, empty or not nested, for a name that is a series already,
     and for series that do not end together.
     """
@@ -70,8 +75,10 @@ def expand(panel: Panel, keys: Sequence[str]) -> tuple[Panel, Structure]:
     levels = [_kept(level) for level in _levels(panel, keys)]
     names = tuple(name for level in levels for name in level.names)
     _check_names(panel, names)
-    parts = [_totals(panel, level, firsts) for level in levels if level.names]
-    return _joined(panel, parts, names), Structure((*panel.series_ids, *names), _parents(len(panel), levels))
+    levels = [level for level in levels if level.names]
+    parts = [_totals(panel, level, firsts) for level in levels]
+    whole = replace(_joined(panel, parts, names), vintages=_vintages(panel, levels, parts, firsts))
+    return whole, Structure(whole.series_ids, _parents(len(panel), levels))
 
 
 def _places(panel: Panel) -> tuple[Ints, Ints]:
@@ -244,6 +251,51 @@ def _totals(panel: Panel, level: Level, firsts: Ints) -> Totals:
         {name: _mean_known(block[inside], codes, count) for name, block in panel.future.items()},
         {name: _shared(values, inside, codes, count) for name, values in panel.static.items()},
     )
+
+
+def _vintages(
+    panel: Panel, levels: Sequence[Level], parts: Sequence[Totals], firsts: Ints
+) -> Vintages | None:
+    """The panel's vintages and those of its totals, which are numbered after the series."""
+    known = panel.vintages
+    if known is None or not len(known):
+        return known
+    lines: list[Line] = []
+    start = len(panel)
+    for level, part in zip(levels, parts, strict=True):
+        lines += _lines(panel, known, level, part, firsts=firsts, start=start)
+        start += len(level.names)
+    series, position, known_at, value = zip(*lines, strict=True) if lines else ((), (), (), ())
+    return Vintages(
+        np.concatenate([known.series, np.asarray(series, np.int64)]),
+        np.concatenate([known.position, np.asarray(position, np.int64)]),
+        np.concatenate([known.known_at, np.asarray(known_at, "datetime64[s]")]),
+        np.concatenate([known.value, np.asarray(value, np.float64)]),
+    )
+
+
+def _lines(
+    panel: Panel, known: Vintages, level: Level, part: Totals, *, firsts: Ints, start: int
+) -> Iterator[Line]:
+    """What each point of a total with named parts came to, whenever one of them became known or changed."""
+    codes = level.codes[known.series]
+    places = firsts[known.series] + known.position - part.first[codes]
+    points = list(zip(codes.tolist(), places.tolist(), strict=True))
+    order = np.lexsort((known.known_at, places, codes))
+    offsets = np.cumsum(part.lengths) - part.lengths
+    own = panel.values[panel.indptr[known.series] + known.position]
+    for (code, place), group in itertools.groupby(order[codes[order] >= 0], points.__getitem__):
+        lines = list(group)
+        named = {int(known.series[line]): float(own[line]) for line in lines}
+        rest = float(part.values[offsets[code] + place]) - sum(named.values())
+        named = dict.fromkeys(named, math.nan)
+        complete = False
+        for line in lines:
+            named[int(known.series[line])] = float(known.value[line])
+            total = rest + sum(named.values())
+            complete = complete or not math.isnan(total)
+            if complete:
+                yield start + code, place, known.known_at[line], total
 
 
 def _mean_known(block: Floats, codes: Ints, count: int) -> Floats:

@@ -15,6 +15,7 @@ from apps.engine.forecasters.base import FitContext
 from apps.engine.hierarchy import align, expand
 from apps.engine.panel import Panel
 from apps.engine.serving.reconcile import METHODS, WLS_STRUCT, WLS_VAR, Reconciler, Structure
+from apps.engine.vintages import Vintages
 from tests.engine.panels import build, seasonal
 
 KEYS = ("region", "store")
@@ -87,6 +88,27 @@ def test_covariates_of_totals_are_means():
     assert set(whole.known_future["price"][whole.slice_of(row)]) == {0.5}
     assert set(whole.past["visits"][whole.slice_of(6)]) == {2.5}
     assert whole.future["price"][row].tolist() == [2.0, 2.0]
+
+
+def test_a_point_of_a_total_was_known_once_its_parts_were():
+    base = panel()
+    moments = np.asarray(["2020-01-05", "2020-01-09", "2020-01-07"], "datetime64[s]")
+    late = Vintages(
+        np.asarray([0, 0, 1]),
+        np.full(3, 59),
+        moments,
+        np.asarray([50.0, base.series(0)[59], base.series(1)[59]]),
+    )
+    whole, _ = expand(replace(base, vintages=late), KEYS)
+    lines = whole.vintages
+    assert lines is not None
+    assert np.array_equal(lines.series, [0, 0, 1, 6, 6, 7, 7, 9, 9])
+    assert set(lines.position) == {59}
+    assert np.array_equal(lines.known_at[-2:], moments[[2, 1]])
+    assert lines.value[-2:] == pytest.approx([50.0 + base.series(1)[59], of(whole, NAMES[3])[59]])
+    assert lines.value[3] == pytest.approx(of(whole, "Total")[59] - base.series(0)[59] + 50.0)
+    none, _ = expand(base, KEYS)
+    assert none.vintages is None
 
 
 @pytest.mark.parametrize(

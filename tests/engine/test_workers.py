@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -95,9 +96,13 @@ def test_a_clock_of_another_process_counts_from_its_own_start():
 def test_a_killed_process_is_an_error_and_not_a_wait():
     with Processes(1) as workers:
         workers.run([TASK], Clock())
-        os.kill(next(iter(workers._pool._processes)), signal.SIGKILL)
+        (pid,) = workers._pool._processes
+        killer = threading.Timer(0.3, os.kill, (pid, signal.SIGKILL))
+        killer.start()
         with pytest.raises(errors.WorkersLost, match="ended from outside"):
-            workers.run([TASK] * 3, Clock())
+            workers.run([TASK] * 100_000, Clock())
+        with pytest.raises(errors.WorkersLost):
+            workers.run([TASK], Clock())
 
 
 def test_processes_have_one_thread_each():

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import secrets
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -115,6 +116,9 @@ class Ray(Cluster):
         if self.address:
             return {"address": self.address, **quiet}
         path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+        # A Ray of our own listens on every network; it takes work only with this, which its processes inherit. Ray itself
+        # would keep one in the home folder.
+        os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
         local = {"address": "local", "num_cpus": self.count, "include_dashboard": False}
         return {
             **local,
@@ -134,7 +138,11 @@ class Dask(Cluster):
     def _connect(self, distributed: Any, opened: ExitStack) -> Submit:
         where: Any = self.address or opened.enter_context(
             distributed.LocalCluster(
-                n_workers=self.count, threads_per_worker=1, host="127.0.0.1", dashboard_address=None
+                n_workers=self.count,
+                threads_per_worker=1,
+                host="127.0.0.1",
+                dashboard_address=None,
+                security=True,
             )
         )
         client = opened.enter_context(distributed.Client(where))
