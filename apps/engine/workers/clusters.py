@@ -12,6 +12,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import ModuleType
 from typing import Any, ClassVar, Self
 
@@ -49,7 +50,7 @@ class Cluster(ABC):
             try:
                 self._submit = self._connect(library, opened)
             except Exception as error:
-                raise self._unavailable(f"it cannot be reached or started: {error}") from error
+                raise self._unavailable(f"it cannot be reached or started ({_line(error)})") from error
             self._open = opened.pop_all()
         return self
 
@@ -87,9 +88,7 @@ class Cluster(ABC):
         cause = getattr(error, "cause", error)
         if isinstance(cause, errors.EngineError):
             return cause
-        return errors.WorkersLost(
-            backend=type(self).__name__, reason=f"{type(cause).__name__}: {cause}".splitlines()[0]
-        )
+        return errors.WorkersLost(backend=type(self).__name__, reason=_line(cause))
 
 
 class Ray(Cluster):
@@ -103,7 +102,7 @@ class Ray(Cluster):
         # Ray reports to its makers unless it is told not to; nothing of a customer's leaves the customer's machines.
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         if not ray.is_initialized():
-            ray.init(**self._settings())
+            ray.init(**self._settings(opened))
             opened.callback(ray.shutdown)
 
         def submit(function: Any, *arguments: Any) -> Any:
@@ -111,7 +110,7 @@ class Ray(Cluster):
 
         return submit
 
-    def _settings(self) -> dict[str, Any]:
+    def _settings(self, opened: ExitStack) -> dict[str, Any]:
         quiet = {"log_to_driver": False, "logging_level": "error"}
         if self.address:
             return {"address": self.address, **quiet}
@@ -120,9 +119,13 @@ class Ray(Cluster):
         # would keep one in the home folder.
         os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
         local = {"address": "local", "num_cpus": self.count, "include_dashboard": False}
+        folder = TemporaryDirectory(
+            prefix="ray", dir=os.environ.get("RAY_TMPDIR"), ignore_cleanup_errors=True
+        )
         return {
             **local,
             **quiet,
+            "_temp_dir": opened.enter_context(folder),
             "object_store_memory": STORE_BYTES,
             "runtime_env": {"env_vars": {"PYTHONPATH": path}},
         }
@@ -148,3 +151,8 @@ class Dask(Cluster):
         client = opened.enter_context(distributed.Client(where))
         submit: Submit = opened.enter_context(client.get_executor()).submit
         return submit
+
+
+def _line(error: BaseException) -> str:
+    """The error in one line; clusters add pages to theirs."""
+    return f"{type(error).__name__}: {error}".splitlines()[0].rstrip(". ")
