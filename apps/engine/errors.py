@@ -119,6 +119,24 @@ class NothingFitted(EngineError):
     template = "{forecaster} could fit none of the {series} series: {reason}."
 
 
+class InvalidHierarchy(EngineError):
+    code = "invalid_hierarchy"
+    title = "The series form no hierarchy"
+    template = "The hierarchy cannot be built: {reason}."
+
+
+class WorkersUnavailable(EngineError):
+    code = "workers_unavailable"
+    title = "The backend for parallel work cannot be used"
+    template = "The backend {backend} cannot be used: {reason}."
+
+
+class WorkersLost(EngineError):
+    code = "workers_lost"
+    title = "The workers for parallel work are gone"
+    template = "The work on {backend} was lost: {reason}."
+
+
 class UnknownSeries(EngineError):
     kind = "not_found"
     code = "unknown_series"

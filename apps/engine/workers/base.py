@@ -1,8 +1,4 @@
-"""Who does the work on many series: this process, processes of its own, or an engine that is there already.
-
-Every backend runs the same function on the same shares of the series and puts the answers in the same order, so results
-do not depend on it. A process that forks never computes, so processes are spawned.
-"""
+"""What workers are: tasks, the clock they keep, and the worker that is this process."""
 
 from __future__ import annotations
 
@@ -18,7 +14,7 @@ from apps.engine.contracts import Spec
 from apps.engine.panel import Floats, Ints
 
 POINTS_A_SHARE = 20_000
-SERIES_A_SHARE = 200
+SERIES_A_SHARE = 50  # a second or two of work: small enough that workers end together
 
 
 @dataclass(frozen=True)
