@@ -13,7 +13,6 @@ reference for MSIS is statsforecast's AutoETS with its own intervals, one series
 from __future__ import annotations
 
 import argparse
-import json
 import resource
 import sys
 from dataclasses import dataclass
@@ -206,7 +205,9 @@ def auto_ets(series: Series, season: int, horizon: int) -> tuple[Floats, Floats]
         warnings.simplefilter("ignore")
         for y in series.past:
             try:
-                made = AutoETS(season_length=season).forecast(y[-max(400, 10 * season) :].copy(), horizon, level=[LEVEL])
+                made = AutoETS(season_length=season).forecast(
+                    y[-max(400, 10 * season) :].copy(), horizon, level=[LEVEL]
+                )
                 low.append(made[f"lo-{LEVEL}"])
                 high.append(made[f"hi-{LEVEL}"])
             except Exception:  # noqa: BLE001 - it raises bare Exceptions; the reference must go on
@@ -284,7 +285,9 @@ def line(name: str, row: dict[str, Any]) -> str:
         f"coverage {100 * row['coverage']:5.1f} % MSIS {row['msis']:7.2f}",
     ]
     if "msis_ratio" in row:
-        parts.append(f"({row['msis_ratio']:.3f} of AutoETS's, which covers {100 * row['coverage_auto_ets']:.1f} %)")
+        parts.append(
+            f"({row['msis_ratio']:.3f} of AutoETS's, which covers {100 * row['coverage_auto_ets']:.1f} %)"
+        )
     if "theta_gap" in row:
         parts.append(f"to Theta {row['theta_gap']:+.4f} ± {row['theta_gap_se']:.3f}")
     return " ".join([*parts, f"{row['cpu_seconds_a_series']:.3f} CPU s a series"])
