@@ -132,6 +132,7 @@ def _set_up(folder: Path, admin: str, redis: str) -> Site:
         "ALMANAC_VAR": str(folder / "var"),
         "ALMANAC_SECRET_KEY": secrets.token_urlsafe(40),
         "ALMANAC_API_KEY_PEPPERS": "1:" + secrets.token_hex(32),
+        "ALMANAC_SECRETS_KEYS": "1:" + secrets.token_hex(32),
         "ALMANAC_APP_DSN": dsns.app,
         "ALMANAC_OWNER_DSN": dsns.owner,
         "REDIS_URL": redis,
