@@ -8,9 +8,10 @@ from dataclasses import replace
 import numpy as np
 
 from apps.engine import Spec, bundle
+from apps.engine.calibration import Calibrated
 from apps.engine.forecasters import REGISTRY, FitContext, Fitted
 from apps.engine.forecasters.base import make_tails
-from apps.engine.intervals import build_pool
+from apps.engine.intervals import SCALE_ONLY, build_pool
 from apps.engine.packing import Chosen, pack_model
 from apps.engine.panel import Panel
 from apps.engine.serving.loaded import assemble
@@ -45,20 +46,13 @@ def paths(panel: Panel, horizon: int = 14) -> Fitted:
 def packed(
     name: str, panel: Panel, horizon: int = 14, scaled_errors: np.ndarray | None = None, **spec
 ) -> bytes:
-    """A bundle in which the named forecaster serves; `scaled_errors` f8[U, H] are those of a backtest."""
-    chosen = Chosen(name, name.replace("_", " "), fitted(name, panel, horizon), None)
-    scores = np.zeros((0, horizon)) if scaled_errors is None else np.abs(scaled_errors)
-    pool = build_pool(scores, (80,))
-    return pack_model(
-        panel,
-        Spec(horizon, **spec),
-        chosen,
-        pool,
-        intervals=[],
-        notes=[],
-        flags={},
-        scaled_errors=scaled_errors,
-    )
+    """A bundle in which the named forecaster serves; `scaled_errors` f8[U, H] are those of a backtest, in units of the
+    series' scales."""
+    chosen = Chosen(name, name.replace("_", " "), [fitted(name, panel, horizon)], np.ones((len(panel), 1)))
+    scores = np.zeros((0, horizon)) if scaled_errors is None else scaled_errors
+    pool = replace(build_pool(scores, (80,)), unit=SCALE_ONLY)
+    calibrated = Calibrated(pool, scores, [], {}, [])
+    return pack_model(panel, Spec(horizon, **spec), chosen, calibrated, notes=[], flags={})
 
 
 def ensemble(names: Sequence[str], panel: Panel, horizon: int = 14, weights=None, **spec) -> bytes:

@@ -10,8 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from apps.engine import errors
-from apps.engine.backtest import predict_all
+from apps.engine import backtest, errors
 from apps.engine.bundle import Content, pack, unpack
 from apps.engine.forecasters import REGISTRY, FitContext, Fitted
 from apps.engine.forecasters.intermittent import Intermittent
@@ -28,6 +27,11 @@ from . import panels
 HORIZON = 6
 LIBRARY_ERROR = re.compile(r"^\w*(Error|Exception|Implemented)\b")
 pytestmark = pytest.mark.parametrize("name", list(REGISTRY))
+
+
+def means(fitted: Fitted, horizon: int) -> np.ndarray:
+    """Forecasts of every series, f8[S, H]."""
+    return backtest.predict_all(fitted, horizon).mean
 
 
 def fit(name: str, panel: Panel, seed: int = 0) -> Fitted:
@@ -142,8 +146,8 @@ def test_threads_that_share_its_predictor_get_the_same_numbers(name):
 @pytest.mark.parametrize("factor", [1e-6, 1e9])
 def test_other_units_give_the_same_forecast_in_those_units(name, factor):
     series = panels.series_for(name)
-    plain = predict_all(fitted_once(name), HORIZON)
-    scaled = predict_all(fit(name, panels.suited(name, [y * factor for y in series])), HORIZON) / factor
+    plain = means(fitted_once(name), HORIZON)
+    scaled = means(fit(name, panels.suited(name, [y * factor for y in series])), HORIZON) / factor
     spread = np.ptp(np.concatenate(series))
     assert np.abs(plain - scaled).max() < 0.05 * spread
 
@@ -155,8 +159,8 @@ def test_a_shifted_history_gives_a_forecast_shifted_by_about_as_much(name):
         with pytest.raises(errors.NothingFitted, match="zero"):
             fit(name, panel)
         return
-    shifted = predict_all(fit(name, panel), HORIZON) - 1000
-    plain = predict_all(fitted_once(name), HORIZON)
+    shifted = means(fit(name, panel), HORIZON) - 1000
+    plain = means(fitted_once(name), HORIZON)
     assert np.abs(plain - shifted).max() < 0.25 * np.ptp(np.concatenate(series))
 
 
@@ -175,14 +179,14 @@ def test_it_survives_a_round_trip_through_plain_arrays_and_text(name):
 @pytest.mark.parametrize("value", [0.0, 7.5, -3.0])
 def test_a_constant_series_is_forecast_as_that_constant(name, value):
     panel = panels.suited(name, [np.full(40, value), *panels.series_for(name, 1)])
-    found = predict_all(fit(name, panel), HORIZON)[0]
+    found = means(fit(name, panel), HORIZON)[0]
     assert found == pytest.approx(np.full(HORIZON, value), abs=0.2 * max(abs(value), 1.0))
 
 
 def test_a_series_it_cannot_take_is_left_out_with_a_reason_and_the_others_are_served(name):
     panel = panels.suited(name, [*panels.series_for(name, 3), np.asarray([5.0])])
     fitted = fit(name, panel)
-    mean = predict_all(fitted, HORIZON)
+    mean = means(fitted, HORIZON)
     assert np.isfinite(mean[:3]).all()
     assert bool(np.isfinite(mean[3]).all()) == ("series-3" not in fitted.reasons)
     if REGISTRY[name].min_points > 1:
@@ -206,7 +210,7 @@ def test_its_shortest_series_is_served_and_a_shorter_one_is_told_how_long_it_mus
 def test_a_panel_of_one_point_is_refused_or_carried_forward(name):
     panel = panels.suited(name, [np.asarray([5.0])])
     if REGISTRY[name].min_points == 1:
-        assert predict_all(fit(name, panel), HORIZON)[0] == pytest.approx(np.full(HORIZON, 5.0))
+        assert means(fit(name, panel), HORIZON)[0] == pytest.approx(np.full(HORIZON, 5.0))
         return
     with pytest.raises(errors.NothingFitted, match="points"):
         fit(name, panel)
@@ -246,7 +250,7 @@ def test_hostile_series_never_give_an_infinite_or_missing_number(name):
         np.concatenate([[-1.0], np.zeros(500)]),
     ]
     fitted = fit(name, panels.suited(name, hostile))
-    rows = np.flatnonzero(np.isfinite(predict_all(fitted, HORIZON)).all(axis=1))
+    rows = np.flatnonzero(np.isfinite(means(fitted, HORIZON)).all(axis=1))
     left_out = {f"series-{s}" for s in range(len(hostile))} - {f"series-{r}" for r in rows}
     assert left_out == set(fitted.reasons)
     assert len(rows) >= 8
@@ -260,7 +264,7 @@ def test_hostile_series_never_give_an_infinite_or_missing_number(name):
 def test_it_takes_every_kind_of_grid(name, frequency):
     panel = panels.build(panels.series_for(name, 3, 60), frequency)
     if takes(name, panel.frequency, 60):
-        assert np.isfinite(predict_all(fit(name, panel), HORIZON)).all()
+        assert np.isfinite(means(fit(name, panel), HORIZON)).all()
         return
     with pytest.raises(errors.NothingFitted, match="season"):
         fit(name, panel)

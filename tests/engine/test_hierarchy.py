@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from apps.engine import backtest, errors, reconciling
+from apps.engine import Spec, backtest, errors, reconciling
 from apps.engine.forecasters import REGISTRY
 from apps.engine.forecasters.base import FitContext
 from apps.engine.hierarchy import align, expand
@@ -287,8 +287,8 @@ def test_own_widths_keep_the_parts_coverage_and_mapped_ones_narrow_it():
 
 def test_a_backtest_chooses_and_a_short_series_takes_part_with_what_it_was():
     whole, structure = expand(cut(panel(), 0, start=54), KEYS)
-    windows = backtest.plan(whole, 6, 3, "auto")
-    naive = backtest.run(REGISTRY["seasonal_naive"], windows, FitContext(6), None, lambda done: None)
+    windows = backtest.plan(whole, Spec(6, windows=3), 3)
+    naive = backtest.run(REGISTRY["seasonal_naive"], windows, FitContext(6), lambda done: None)
     pairs = [reconciling.complete(whole, w, f) for w, f in zip(windows, naive.forecasts, strict=True)]
     assert 0 not in windows[0].rows
     for forecast, actual in pairs:

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from apps.engine import errors, load_bundle
-from apps.engine.packing import MOST_ERRORS
 
 from . import ensembles, panels
 
@@ -83,10 +82,6 @@ def test_a_few_rows_of_errors_are_not_enough():
     missing = walk_errors(10)
     missing[:7, -1] = np.nan
     assert model(missing).sampled_from == "normal"
-
-
-def test_a_bundle_keeps_at_most_so_many_rows():
-    assert model(walk_errors(3000)).errors.shape == (MOST_ERRORS, HORIZON)
 
 
 @pytest.mark.parametrize(

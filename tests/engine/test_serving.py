@@ -136,7 +136,7 @@ def test_what_is_no_bundle_is_refused(data):
 
 
 @pytest.mark.parametrize(
-    "entry", ["meta.json", "arrays/weights.npy", "texts/members/0/model.txt", "arrays/scales.npy"]
+    "entry", ["meta.json", "arrays/weights.npy", "texts/members/1/model.txt", "arrays/scales.npy"]
 )
 def test_a_missing_part_is_refused(trained, entry):
     data = rewritten(trained.bundle, lambda name, content: None if name == entry else content)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from apps.engine import Spec, errors, from_columns, load_bundle, train
+from apps.engine import Spec, efforts, errors, from_columns, load_bundle, train
 from apps.engine.forecasters import REGISTRY
 from apps.engine.forecasters.lightgbm_global import MAX_ROWS, row_stride
 from apps.engine.forecasters.seasonal_naive import SeasonalNaive
@@ -15,14 +15,32 @@ from . import panels
 QUICK = ("theta",)
 
 
-def test_every_candidate_is_on_the_leaderboard_and_the_lowest_error_wins():
-    result = train(panels.monthly(), Spec(6))
-    assert {line.name for line in result.leaderboard} == set(REGISTRY)
+def test_every_candidate_is_on_the_leaderboard_in_order_beside_what_serves():
+    result = train(panels.monthly(), Spec(6, effort="fast"))
+    names = [line.name for line in result.leaderboard]
+    assert set(names) == {"auto", "seasonal_naive", "lightgbm_global", *efforts.MEMBERS["fast"]["seasonal"]}
     found = [line.mase for line in result.leaderboard]
     assert found == sorted(found)
-    assert [line.selected for line in result.leaderboard] == [True, False, False, False]
-    assert result.selected == result.leaderboard[0].name
+    assert [line.name for line in result.leaderboard if line.selected] == ["auto"] == [result.selected]
     assert all(line.windows >= 2 and line.error is None for line in result.leaderboard)
+    shares = [line.weight for line in result.leaderboard if line.name != "auto"]
+    assert sum(shares) == pytest.approx(1.0)
+    assert result.choices[0] == "6 members tried on 10 windows of 6 steps."
+    assert "kept, by their mean weight" in result.choices[1]
+
+
+def test_one_of_them_may_serve_alone():
+    result = train(panels.monthly(), Spec(6, effort="fast", combine=False))
+    best = result.leaderboard[0]
+    assert best.selected
+    assert result.selected == best.name
+    assert load_bundle(result.bundle).meta.members[-1] == best.name
+
+
+def test_a_forecaster_by_name_serves_whatever_the_backtest_says():
+    result = train(panels.monthly(), Spec(6, forecaster="window_average"))
+    assert result.selected == "window_average"
+    assert result.leaderboard[-1].name == "window_average"
 
 
 def test_the_naive_is_always_a_candidate_and_serves_what_nothing_beats():

@@ -11,6 +11,7 @@ import pytest
 from apps.engine import bundle, errors, load_bundle
 from apps.engine.forecasters import auto_ets, theta
 from apps.engine.forecasters.base import make_tails
+from apps.engine.forecasters.local import unit_of
 from apps.engine.panel import Panel
 from apps.engine.seasonality import adjust
 from apps.engine.serving.predictors import PREDICTORS
@@ -138,19 +139,20 @@ def test_theta_goes_on_as_the_library_would(season, count, shift):
     head = y[:-count]
     first = ensembles.packed("theta", panels.build([head], "MS", season), HORIZON)
     data = update(first, panels.build([y], "MS", season))
-    model = auto_theta(head.copy(), m=season, model="DOTM")
-    whole, kind, index = y.copy(), 0, np.zeros(season)
+    unit = unit_of(head, theta.REACH)
+    model = auto_theta(head / unit, m=season, model="DOTM")
+    whole, kind, index = y / unit, 0, np.zeros(season)
     if model.get("decompose", False):
         kind = 2 if model["decomposition_type"] == "multiplicative" else 1
         index = np.asarray(model["seas_forecast"]["mean"])
         each = np.resize(np.roll(index, len(head) % season), len(y))
-        whole = y / each if kind == 2 else y - each
+        whole = whole / each if kind == 2 else whole - each
     par = model["par"]
     states = _theta.pegels_resid(
         whole, switch_theta("DOTM"), par["initial_smoothed"], par["alpha"], par["theta"], 3
     )[2]
     moved = {**model, "states": states, "n": len(y), "seas_forecast": {"mean": np.roll(index, -count)}}
-    arrays = theta._end_state(moved, season, HORIZON)
+    arrays = theta._end_state(moved, HORIZON, unit)
     found = bundle.unpack(data).arrays
     for name in ("level", "mean", "a", "b", "n", "season"):
         assert found[f"members/0/{name}"][0] == pytest.approx(arrays[name], rel=1e-9, abs=1e-9), name
