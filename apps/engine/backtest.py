@@ -8,7 +8,7 @@ result.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -29,7 +29,7 @@ class Window:
     """One cutoff: `panel` up to it, `rows` i8[R] of the full panel it holds, `actual` f8[R, H] after it.
 
     `scales`, `squared_scales` f8[R] are the MASE and RMSSE denominators of the training parts, `lower` f8[R]
-    the bounds that were known there.
+    the bounds that were known there, `upper` f8[R] the caps.
     """
 
     panel: Panel
@@ -38,7 +38,7 @@ class Window:
     scales: Floats
     squared_scales: Floats
     lower: Floats
-    upper: float = np.inf
+    upper: Floats
 
 
 @dataclass(frozen=True)
@@ -64,10 +64,13 @@ class Errors:
     step_mase: tuple[float, ...]
 
 
-def plan(panel: Panel, spec: Spec, wanted: int, *, covariates_known: bool = True) -> list[Window]:
+def plan(
+    panel: Panel, spec: Spec, wanted: int, *, hidden: Collection[str] = (), upper: Floats | None = None
+) -> list[Window]:
     """The windows, newest first: `wanted`, and more where few series would give too few errors to calibrate intervals
     (but what the spec says, exactly); empty when no series is long enough for even one.
 
+    `hidden` names covariates that are not known beyond a cutoff; `upper` f8[S] caps each series (None: all as the spec says).
     Windows overlap when the history is too short for disjoint ones.
     """
     horizon = spec.horizon
@@ -76,13 +79,13 @@ def plan(panel: Panel, spec: Spec, wanted: int, *, covariates_known: bool = True
         return []
     wanted = spec.windows or min(max(wanted, -(-SCORES_WANTED // len(panel))), MAX_WINDOWS)
     stride = _stride(panel, horizon, needed, wanted)
+    caps = np.full(len(panel), upper_bound(spec)) if upper is None else upper
     planned = []
     for i in range(wanted):
         lengths = panel.lengths - horizon - i * stride
         rows = np.flatnonzero(lengths >= needed)
         if len(rows):
-            window = _window(panel, rows, lengths, spec)
-            planned.append(window if covariates_known else _blind(window))
+            planned.append(_blind(_window(panel, rows, lengths, spec, caps), hidden))
     return planned
 
 
@@ -122,9 +125,9 @@ def predict_all(fitted: Fitted, horizon: int) -> Points:
     return Points(mean, sigma)
 
 
-def bounded(mean: Floats, lower: Floats, upper: float) -> Floats:
-    """`mean` f8[R, H] within `lower` f8[R] and `upper`; NaN stays NaN."""
-    return np.minimum(np.maximum(mean, lower[:, None]), upper)
+def bounded(mean: Floats, lower: Floats, upper: Floats) -> Floats:
+    """`mean` f8[R, H] within `lower` and `upper` f8[R]; NaN stays NaN."""
+    return np.minimum(np.maximum(mean, lower[:, None]), upper[:, None])
 
 
 def filled(forecasts: Floats, stand_in: Floats) -> Floats:
@@ -211,12 +214,13 @@ def _stride(panel: Panel, horizon: int, needed: int, windows: int) -> int:
     return int(min(max(room // (windows - 1), 1), horizon))
 
 
-def _blind(window: Window) -> Window:
-    """The window without what its covariates were after the cutoff."""
-    return replace(window, panel=replace(window.panel, future={}))
+def _blind(window: Window, hidden: Collection[str]) -> Window:
+    """The window without what its `hidden` covariates were after the cutoff."""
+    seen = {name: block for name, block in window.panel.future.items() if name not in hidden}
+    return replace(window, panel=replace(window.panel, future=seen)) if hidden else window
 
 
-def _window(panel: Panel, rows: Ints, lengths: Ints, spec: Spec) -> Window:
+def _window(panel: Panel, rows: Ints, lengths: Ints, spec: Spec, upper: Floats) -> Window:
     horizon = spec.horizon
     kept = np.zeros(len(panel), np.int64)
     kept[rows] = lengths[rows]
@@ -225,4 +229,4 @@ def _window(panel: Panel, rows: Ints, lengths: Ints, spec: Spec) -> Window:
     season = panel.frequency.season_length
     squared = np.asarray([metrics.squared_scale(train.series(s), season) for s in range(len(train))])
     lower = lower_bounds(train, spec.non_negative)
-    return Window(train, rows, actual, scales(train), squared, lower, upper_bound(spec))
+    return Window(train, rows, actual, scales(train), squared, lower, upper[rows])

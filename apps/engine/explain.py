@@ -13,6 +13,7 @@ import numpy as np
 
 from apps.engine import errors
 from apps.engine.features import CALENDAR, STEP_NAMES, FeatureSpec
+from apps.engine.serving.components import LABELS, RECONCILIATION
 from apps.engine.serving.covariates import Request, future_values
 from apps.engine.serving.loaded import LoadedBundle, load_bundle
 from apps.engine.serving.predictors import (
@@ -105,6 +106,9 @@ def explain(  # noqa: PLR0917 - the last two have defaults
     total = float(prediction.mean[0, step - 1])
     pieces = _weighted(loaded, row, step, _covariates(loaded, row, series_id, horizon, future))
     parts = sorted(pieces.parts, key=lambda part: -abs(part.value))
+    if loaded.reconciler is not None:
+        moved = loaded.components([series_id], horizon, future).of(RECONCILIATION)
+        parts.append(Part(RECONCILIATION, LABELS[RECONCILIATION], float(moved[0, step - 1])))
     bound = total - pieces.base - sum(part.value for part in parts)
     if abs(bound) > 1e-9 * max(abs(total), abs(pieces.base), 1e-300):
         parts.append(Part("bound", f"kept at the lower bound of {loaded.lower[row]:g}", bound))

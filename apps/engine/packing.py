@@ -15,18 +15,23 @@ from apps.engine.contracts import Spec
 from apps.engine.forecasters.base import Fitted
 from apps.engine.panel import Floats, Panel
 from apps.engine.serving.loaded import assemble
+from apps.engine.serving.reconcile import Reconciler
 
 VECTORS = 5
 
 
 @dataclass(frozen=True)
 class Chosen:
-    """What serves: its name and label for people, the members fitted on all points, and their weights f8[S, M]."""
+    """What serves: its name and label for people, the members fitted on all points, and their weights f8[S, M].
+
+    `reconciler` makes forecasts of a hierarchy add up.
+    """
 
     name: str
     label: str
     members: list[Fitted]
     weights: Floats
+    reconciler: Reconciler | None = None
 
 
 def pack_model(
@@ -42,6 +47,7 @@ def pack_model(
     content = bundle.Content(
         {
             **_meta(panel, spec, chosen),
+            **_reconcile_meta(spec, chosen.reconciler),
             "pooling": calibrated.pool.pooling,
             "unit": list(calibrated.pool.unit),
             "intervals": calibrated.described,
@@ -82,6 +88,13 @@ def _meta(panel: Panel, spec: Spec, chosen: Chosen) -> dict[str, Any]:
     }
 
 
+def _reconcile_meta(spec: Spec, reconciler: Reconciler | None) -> dict[str, Any]:
+    if reconciler is None:
+        return {}
+    described = {"method": reconciler.method, "own_widths": reconciler.own_widths}
+    return {"reconcile": {**described, "keys": list(spec.hierarchy)}}
+
+
 def _arrays(panel: Panel, spec: Spec, chosen: Chosen, calibrated: Calibrated) -> dict[str, NDArray[Any]]:
     tails = chosen.members[0].tails
     arrays: dict[str, NDArray[Any]] = {
@@ -98,6 +111,8 @@ def _arrays(panel: Panel, spec: Spec, chosen: Chosen, calibrated: Calibrated) ->
     }
     arrays |= {f"covariates/{name}": column for name, column in tails.covariates.items()}
     arrays |= {f"future/{name}": block for name, block in tails.future.items()}
+    if chosen.reconciler is not None:
+        arrays |= {f"reconcile/{name}": array for name, array in chosen.reconciler.arrays().items()}
     for i, fitted in enumerate(chosen.members):
         arrays[f"members/{i}/fitted"] = fitted.state.fitted
         arrays |= {f"members/{i}/{name}": array for name, array in fitted.state.arrays.items()}

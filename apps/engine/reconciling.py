@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
-from apps.engine import errors
+from apps.engine import backtest, errors
 from apps.engine.backtest import Window
 from apps.engine.panel import Floats, Panel
 from apps.engine.serving.reconcile import (
@@ -19,9 +21,71 @@ from apps.engine.serving.reconcile import (
     Structure,
 )
 
+WORDS = {
+    BOTTOM_UP: "by summing the parts' forecasts",
+    TOP_DOWN: "from the top down, in the proportions of the parts' forecasts",
+    WLS_STRUCT: "by least squares, weighted by how many series each total has",
+    WLS_VAR: "by least squares, weighted by the errors of each series",
+    MINT_SHRINK: "by minimum trace, with shrunk covariances of the errors",
+}
+LIBRARY, IMPORT_SECONDS = "hierarchicalforecast", 8.0
 LARGEST_MATRIX = 500
 FEWEST_ERRORS = 10
 SMALLEST_VARIANCE = 1e-8
+
+
+@dataclass(frozen=True)
+class Settled:
+    """How forecasts are made to add up, what is said of the choice, and the backtest's forecasts so made, f8[R, H] a window,
+    with weights from the other windows."""
+
+    reconciler: Reconciler
+    said: str
+    held: list[Floats]
+
+
+def settle(
+    structure: Structure,
+    panel: Panel,
+    windows: Sequence[Window],
+    held: Sequence[Floats],
+    *,
+    lower: Floats,
+    left_seconds: float | None = None,
+) -> Settled:
+    """The method with the smallest error over the windows, whose forecasts are `held` f8[R, H] each.
+
+    Minimum trace is not tried when its library could not be imported in `left_seconds` (None: no limit).
+    """
+    pairs = [complete(panel, window, mean) for window, mean in zip(windows, held, strict=False)]
+    forecasts, actuals = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
+    scales = backtest.scales(panel)
+    tried = {
+        method: compare(structure, method, forecasts, actuals, scales=scales, lower=lower)
+        for method in candidates(structure, forecasts)
+        if method != MINT_SHRINK or _can_import(left_seconds)
+    }
+    method = min(tried, key=lambda name: tried[name])
+    coherent = [
+        _without(structure, method, forecasts, actuals, i).apply(forecast, lower)[window.rows]
+        for i, (window, forecast) in enumerate(zip(windows, forecasts, strict=False))
+    ]
+    return Settled(fit(structure, method, forecasts, actuals), _said(method, tried), coherent)
+
+
+def _can_import(left_seconds: float | None) -> bool:
+    return left_seconds is None or LIBRARY in sys.modules or left_seconds > IMPORT_SECONDS
+
+
+def _said(method: str, tried: Mapping[str, float]) -> str:
+    said = f"Forecasts are made to add up {WORDS[method]}"
+    if not np.isfinite(tried[method]):
+        return f"{said}; there is no backtest to compare other ways by."
+    if method == BOTTOM_UP:
+        return f"{said}: no other way of {len(tried)} had a smaller error."
+    plain = tried[BOTTOM_UP]
+    ratio = f"{tried[method] / plain:.2f} of" if plain > 0 else "the same as"
+    return f"{said}: error {ratio} that of the parts' sums."
 
 
 def complete(panel: Panel, window: Window, forecast: Floats) -> tuple[Floats, Floats]:
@@ -102,14 +166,21 @@ def compare(
     """The error by which `choose` chooses; infinite when the method cannot be estimated."""
     found = []
     for i, (forecast, actual) in enumerate(zip(forecasts, actuals, strict=True)):
-        others = [j for j in range(len(forecasts)) if j != i]
         try:
-            reconciler = fit(structure, method, [forecasts[j] for j in others], [actuals[j] for j in others])
+            reconciler = _without(structure, method, forecasts, actuals, i)
         except errors.EngineError:
             return float("inf")
         error = np.abs(reconciler.apply(forecast, lower) - actual).mean(axis=1) / scales
         found.append(_by_level(structure, error))
     return float(np.mean(found)) if found else float("inf")
+
+
+def _without(
+    structure: Structure, method: str, forecasts: Sequence[Floats], actuals: Sequence[Floats], window: int
+) -> Reconciler:
+    """The reconciler that the windows but one give."""
+    others = [j for j in range(len(forecasts)) if j != window]
+    return fit(structure, method, [forecasts[j] for j in others], [actuals[j] for j in others])
 
 
 def _by_level(structure: Structure, error: Floats) -> float:

@@ -9,7 +9,17 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from apps.engine import backtest, bundle, calibration, efforts, ensemble, errors, preparing, trials
+from apps.engine import (
+    backtest,
+    bundle,
+    calibration,
+    efforts,
+    ensemble,
+    errors,
+    preparing,
+    reconciling,
+    trials,
+)
 from apps.engine.backtest import Window
 from apps.engine.contracts import AUTO, Candidate, Progress, Spec, TrainResult
 from apps.engine.forecasters import NAIVE, FitContext, Fitted
@@ -54,10 +64,10 @@ def train(
     Raises an EngineError for a spec or panel that cannot be used; a candidate's own failure stands in its line.
     """
     started = clock()
-    plan = efforts.plan(panel, spec)
     progress("Checking the data", 0.0)
     ready = preparing.prepare(panel, spec)
-    windows = backtest.plan(ready.panel, spec, plan.windows, covariates_known=ready.covariates_known)
+    plan = efforts.plan(ready.panel, spec)
+    windows = backtest.plan(ready.panel, spec, plan.windows, hidden=ready.hidden, upper=ready.upper(spec))
     preparing.note_windows(ready, windows)
     with open_workers(spec) as workers:
         limit = Clock(_until(started, spec, BACKTEST_SHARE), clock)
@@ -67,7 +77,7 @@ def train(
         final = replace(bench, clock=Clock(_until(started, spec, 1.0), clock))
         mix, tried = _fit_mix(tried, ready, final, progress)
     progress("Calibrating the intervals", 95.0)
-    result = _finished(ready, bench, mix, tried)
+    result = _finished(ready, final, mix, tried)
     progress("Done", 100.0)
     return result
 
@@ -168,12 +178,14 @@ def _can(fitted: Fitted) -> NDArray[np.bool_]:
 
 def _finished(ready: Prepared, bench: Bench, mix: Mix, tried: list[Trial]) -> TrainResult:
     spec = bench.spec
-    held = _held_out(mix, bench)
+    held, settled = _coherent(ready, bench, _held_out(mix, bench))
     calibrated = calibration.calibrate(bench.windows, held, spec)
     board, selected = _leaderboard(tried, mix, bench, held)
     notes = [*ready.notes, *_fallback_notes(ready, mix), *calibrated.notes]
-    choices = _choices(tried, mix, bench)
-    chosen = Chosen(selected.name, selected.label, mix.fitted, mix.weights)
+    choices = [*_choices(tried, mix, bench), *([settled.said] if settled else [])]
+    chosen = Chosen(
+        selected.name, selected.label, mix.fitted, mix.weights, settled.reconciler if settled else None
+    )
     data = pack_model(ready.panel, spec, chosen, calibrated, notes=[*notes, *choices], flags=ready.flags)
     return TrainResult(
         board, selected.name, data, bundle.digest(data), notes, _cutoffs(bench.windows), calibrated.described,
@@ -194,6 +206,23 @@ def _held_out(mix: Mix, bench: Bench) -> list[calibration.Held]:
         )
         held.append(calibration.Held(backtest.bounded(mean, window.lower, window.upper), sigma))
     return held
+
+
+def _coherent(
+    ready: Prepared, bench: Bench, held: list[calibration.Held]
+) -> tuple[list[calibration.Held], reconciling.Settled | None]:
+    """What the mix would have forecast, made to add up, and how; as it is where there are no totals."""
+    if ready.structure is None:
+        return held, None
+    settled = reconciling.settle(
+        ready.structure,
+        ready.panel,
+        bench.windows,
+        [each.mean for each in held],
+        lower=backtest.lower_bounds(ready.panel, bench.spec.non_negative),
+        left_seconds=bench.clock.left_seconds,
+    )
+    return [replace(each, mean=mean) for each, mean in zip(held, settled.held, strict=True)], settled
 
 
 def _window_weights(mix: Mix, bench: Bench, window: int) -> Floats:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from apps.engine import __version__, bundle, errors
+from apps.engine import __version__, bundle, errors, totals
 from apps.engine.forecasters.base import tail_length
 from apps.engine.frequency import Frequency, Times
 from apps.engine.moving import MOVES, News, cannot, grown
@@ -40,12 +40,14 @@ def update(bundle_bytes: bytes, panel: Panel) -> bytes:
     `panel` holds series of the model, or some of them, from anywhere in what the model has seen on; only what lies
     behind the end of each counts, and missing times there are filled as in training. Members that cannot move
     (forecasts kept as paths, states of early bundles) give their weight for these series to those that can; the notes
-    say so. Without a new point the bytes are the same.
+    say so. Totals of a hierarchy take the sums of their parts' new points, for which all parts must end together. Without a
+    new point the bytes are the same.
     Raises UnknownSeries, MalformedPanel (another frequency, a covariate is missing), OffGrid, ChangedHistory,
     NotUpdatable, BundleDamaged.
     """
     loaded, content = load_bundle(bundle_bytes), bundle.unpack(bundle_bytes)
     _check(loaded, content, panel)
+    panel = totals.with_totals(panel, loaded)
     ahead = [_ahead(loaded, content, panel, i) for i in range(len(panel))]
     moved = [one for one in ahead if one.count]
     if not moved:

@@ -11,9 +11,11 @@ from numpy.typing import NDArray
 
 from apps.engine import errors
 from apps.engine.bundle import Content
+from apps.engine.serving.reconcile import METHODS, MINT_SHRINK, WLS_STRUCT, WLS_VAR
 
 MAX_HORIZON = 10_000  # as a training allows
 MAX_LENGTH = 100_000  # of seasons and of what features look back on
+MAX_DEPTH = 64  # of a hierarchy
 WEIGHT_TOLERANCE = 1e-6
 
 # What each kind of member needs: S is one entry a series, H one a step, * any number.
@@ -52,6 +54,8 @@ def check(content: Content) -> None:
     _require(not np.isnan(arrays["pool/scores"]).any(), "pool/scores")
     for name in {"vectors/mean", "errors/scaled"} & set(arrays):
         _shape(arrays, name, "*H", sizes)
+    if meta.get("reconcile") is not None:
+        _check_reconcile(meta["reconcile"], arrays, sizes)
 
 
 def _check_meta(meta: Mapping[str, Any], sizes: _Sizes) -> None:
@@ -103,6 +107,28 @@ def _check_member(arrays: Mapping[str, NDArray[Any]], prefix: str, kind: str, si
     widths = (f"{prefix}sigma", f"{prefix}residual_sd")  # the first format let unknown ones pass
     for name in [name for name in arrays if name.startswith(prefix) and name not in widths]:
         _require(bool(np.isfinite(arrays[name]).all()), name)
+
+
+def _check_reconcile(described: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]], sizes: _Sizes) -> None:
+    """A tree over the series without a circle, and the weights that its method needs."""
+    method, parents = described["method"], arrays["reconcile/parents"]
+    _require(method in METHODS and isinstance(described["own_widths"], bool), "reconcile")
+    _shape(arrays, "reconcile/parents", "S", sizes)
+    _require(parents.dtype == np.int64, "reconcile/parents")
+    _require(bool(((parents >= -1) & (parents < sizes.series)).all()), "reconcile/parents")
+    above = parents
+    for _ in range(MAX_DEPTH):
+        above = np.where(above >= 0, parents[above], -1)
+    _require(not (above >= 0).any(), "reconcile/parents")
+    if method in (WLS_STRUCT, WLS_VAR):
+        _shape(arrays, "reconcile/variances", "S", sizes)
+        variances = arrays["reconcile/variances"]
+        _require(bool((np.isfinite(variances) & (variances > 0)).all()), "reconcile/variances")
+    if method == MINT_SHRINK:
+        matrix, bottoms = arrays["reconcile/matrix"], sizes.series - len(np.unique(parents[parents >= 0]))
+        _require(
+            matrix.shape == (bottoms, sizes.series) and bool(np.isfinite(matrix).all()), "reconcile/matrix"
+        )
 
 
 def _shape(arrays: Mapping[str, NDArray[Any]], name: str, shape: str, sizes: _Sizes) -> None:

@@ -12,9 +12,9 @@ from apps.engine.frequency import Times
 from apps.engine.serving.state import Floats, Ints, Predictor
 
 LEVEL, TREND, SEASON, REMAINDER, BOUND = "level", "trend", "season", "remainder", "bound"
-EVENTS, COVARIATES = "events", "covariates"
-KINDS = (LEVEL, TREND, SEASON, EVENTS, COVARIATES, REMAINDER, BOUND)
-LABELS = {BOUND: "kept within its bounds", REMAINDER: "other"}
+EVENTS, COVARIATES, RECONCILIATION = "events", "covariates", "reconciliation"
+KINDS = (LEVEL, TREND, SEASON, EVENTS, COVARIATES, REMAINDER, BOUND, RECONCILIATION)
+LABELS = {BOUND: "kept within its bounds", REMAINDER: "other", RECONCILIATION: "made to add up"}
 COVARIATE_COLUMN = "x_"
 COLUMNS = {"lag_": LEVEL, "mean_": LEVEL, "trend": TREND, "step": TREND, "season_": SEASON}
 TOLERANCE = 1e-9
@@ -35,7 +35,7 @@ class Component:
 @dataclass(frozen=True)
 class Components:
     """Forecasts of S series for H steps and what they are made of; `parts`, in the order of KINDS, add up to `mean`
-    f8[S, H], bounds included. Parts that are 0 throughout are left out.
+    f8[S, H], bounds and adding up included. Parts that are 0 throughout are left out.
     """
 
     series_ids: tuple[str, ...]
@@ -76,11 +76,11 @@ def mixed_parts(
     return found
 
 
-def with_bound(parts: dict[str, Floats], mean: Floats) -> dict[str, Floats]:
-    """The parts and, where bounds moved the forecast, what they did to it."""
+def with_rest(parts: dict[str, Floats], mean: Floats, name: str = BOUND) -> dict[str, Floats]:
+    """The parts and, where something else moved the forecast (bounds, adding up), what that did to it, by that `name`."""
     rest = mean - np.sum(list(parts.values()), axis=0)
     size = TOLERANCE * np.maximum(np.abs(mean), np.max([np.abs(values) for values in parts.values()], axis=0))
-    return {**parts, BOUND: np.where(np.abs(rest) > size, rest, 0.0)}
+    return {**parts, name: np.where(np.abs(rest) > size, rest, 0.0)}
 
 
 def listed(parts: Mapping[str, Floats], events: Sequence[str]) -> tuple[Component, ...]:

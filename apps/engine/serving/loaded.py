@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,24 +14,19 @@ from numpy.typing import NDArray
 from apps.engine import bundle, errors
 from apps.engine.contracts import check_levels
 from apps.engine.frequency import Frequency, Times
-from apps.engine.intervals import SCALE_ONLY, Pool, Unit, expected_error, normal_width
+from apps.engine.intervals import SCALE_ONLY, Pool, Unit, expected_error
 from apps.engine.serving import checks, samples
-from apps.engine.serving.components import Components, listed, mixed_parts, with_bound
+from apps.engine.serving.bands import Band, make_bands
+from apps.engine.serving.coherent import Rules, averaged
+from apps.engine.serving.components import RECONCILIATION, Components, listed, mixed_parts, with_rest
 from apps.engine.serving.covariates import Request, future_values
-from apps.engine.serving.mixing import together
+from apps.engine.serving.mixing import mix
 from apps.engine.serving.predictors import PREDICTORS
+from apps.engine.serving.reconcile import Reconciler
 from apps.engine.serving.state import Floats, Ints, Points, Predictor, State, Tails
 
 VECTOR_TOLERANCE = 1e-9
 MISFITS = (KeyError, TypeError, IndexError, ValueError, AttributeError, ArithmeticError, RuntimeError)
-
-
-class Band(NamedTuple):
-    """One interval: `lo` and `hi` f8[S, H]; `calibrated` is False when it is the model's own band."""
-
-    lo: Floats
-    hi: Floats
-    calibrated: bool
 
 
 @dataclass(frozen=True)
@@ -84,6 +80,7 @@ class LoadedBundle:
 
     `weights` f8[S, M] mixes the members (rows sum to 1); `scales` f8[S] are the units of the conformal scores
     and `lower` f8[S] the bounds below (-inf for none); `errors` f8[U, H] are the backtest's, signed, in the pool's unit.
+    With a `reconciler` some series are totals of others, and every forecast is made to add up over all of them.
     """
 
     meta: BundleMeta
@@ -96,6 +93,7 @@ class LoadedBundle:
     series_flags: tuple[tuple[str, ...], ...]
     rows: Mapping[str, int]
     errors: Floats = field(default_factory=lambda: np.zeros((0, 0)))
+    reconciler: Reconciler | None = None
 
     def predict(
         self,
@@ -112,11 +110,13 @@ class LoadedBundle:
         """
         asked = check_levels(levels)
         rows, names, values, carried = self._asked(series_ids, horizon, future)
-        points, clipped = self._points(rows, horizon, values)
+        if self.rules is None:
+            points, clipped = self._points(rows, horizon, values)
+            mean, bands = points.mean, self._bands(rows, points, asked)
+        else:
+            mean, bands, clipped = self._coherent(self.rules, rows, horizon, asked, future)
         flags = [self._flags(int(r), c, k) for r, c, k in zip(rows, carried, clipped, strict=True)]
-        return Prediction(
-            names, self._times(rows, horizon), points.mean, self._bands(rows, points, asked), tuple(flags)
-        )
+        return Prediction(names, self._times(rows, horizon), mean, bands, tuple(flags))
 
     def components(
         self, series_ids: Sequence[str] | None, horizon: int, future: Request | None = None
@@ -126,10 +126,11 @@ class LoadedBundle:
         """
         rows, names, values, _ = self._asked(series_ids, horizon, future)
         mean = self._points(rows, horizon, values)[0].mean
-        parts = mixed_parts(self.members, self.weights, rows, horizon, values)
-        return Components(
-            names, self._times(rows, horizon), mean, listed(with_bound(parts, mean), self.meta.events)
-        )
+        parts = with_rest(mixed_parts(self.members, self.weights, rows, horizon, values), mean)
+        if self.rules is not None:
+            mean = self._coherent(self.rules, rows, horizon, (), future)[0]
+            parts = with_rest(parts, mean, RECONCILIATION)
+        return Components(names, self._times(rows, horizon), mean, listed(parts, self.meta.events))
 
     def samples(
         self,
@@ -140,12 +141,15 @@ class LoadedBundle:
         future: Request | None = None,
     ) -> Floats:
         """`count` possible futures of each series, f8[S, count, H], within the bounds; `sampled_from` says what their
-        errors are. The same arguments give the same paths; a shorter horizon gives their beginning.
+        errors are. The same arguments give the same paths; a shorter horizon gives their beginning. Paths of a total are the
+        sums of its parts', whose errors are drawn one by one.
 
         Raises InvalidSampling, and what `predict` raises.
         """
         samples.check(count, seed)
         rows, _, values, _ = self._asked(series_ids, horizon, future)
+        if self.rules is not None:
+            return self._coherent_paths(self.rules, rows, horizon, (count, seed), future)
         raw = mix(self.members, self.weights, rows, horizon, values)
         unit = expected_error(self.pool.unit, raw.sigma, self.scales[rows])
         found = self._bounded(
@@ -200,66 +204,91 @@ class LoadedBundle:
         raw = mix(self.members, self.weights, rows, horizon, future)
         bounded = self._bounded(rows, raw.mean)
         clipped = (bounded != raw.mean).any(axis=1)
-        return Points(np.rint(bounded) if self.meta.integer else bounded, raw.sigma), clipped
+        whole = self.meta.integer and self.reconciler is None  # else they are rounded where they add up
+        return Points(np.rint(bounded) if whole else bounded, raw.sigma), clipped
+
+    @functools.cached_property
+    def rules(self) -> Rules | None:
+        """How forecasts are made to add up; None for a model without totals."""
+        if self.reconciler is None:
+            return None
+        return Rules(self.reconciler, self.lower, self._upper, self.meta.integer)
+
+    def _coherent(
+        self, rules: Rules, rows: Ints, horizon: int, levels: tuple[int, ...], future: Request | None
+    ) -> tuple[Floats, dict[int, Band], NDArray[np.bool_]]:
+        """Means and bands of the series `rows` that add up with those of all others, and whether bounds moved them."""
+        raw, every = self._whole(horizon, future), np.arange(len(self.rows))
+        base = Points(self._bounded(every, raw.mean), raw.sigma)
+        mean, own = rules.means(base.mean), self._own_bands(every, base, levels)
+        bands = rules.bands(base.mean, mean, {level: (band.lo, band.hi) for level, band in own.items()})
+        found = {level: Band(lo[rows], hi[rows], own[level].calibrated) for level, (lo, hi) in bands.items()}
+        return mean[rows], found, (base.mean != raw.mean)[rows].any(axis=1)
+
+    def _coherent_paths(
+        self, rules: Rules, rows: Ints, horizon: int, drawn: tuple[int, int], future: Request | None
+    ) -> Floats:
+        raw, every, (count, seed) = self._whole(horizon, future), np.arange(len(self.rows)), drawn
+        mean = replace(rules, integer=False).means(self._bounded(every, raw.mean))
+        unit = expected_error(self.pool.unit, raw.sigma, self.scales)
+
+        def draw(row: int) -> Floats:
+            one = np.asarray([row])
+            points = Points(mean[one], raw.sigma[one])
+            paths = samples.paths(points, self.errors, rows=one, unit=unit[one], count=count, seed=seed)
+            return np.asarray(paths[0], np.float64)
+
+        return rules.paths(rows, draw)
+
+    def _whole(self, horizon: int, future: Request | None) -> Points:
+        """What the members say of all series; without covariates of a request it is found out once."""
+        if not future:
+            whole = self._known_whole
+            return Points(whole.mean[:, :horizon], whole.sigma[:, :horizon])
+        every, names = np.arange(len(self.rows)), self.meta.series_ids
+        values, _ = future_values(
+            self.tails, self.meta.covariates, every, names, horizon=horizon, request=future
+        )
+        if self.reconciler is not None:
+            own = np.asarray([name in future for name in names])
+            values = averaged(self.reconciler.structure, values, own)
+        return mix(self.members, self.weights, every, horizon, values)
+
+    @functools.cached_property
+    def _known_whole(self) -> Points:
+        every, names, horizon = np.arange(len(self.rows)), self.meta.series_ids, self.meta.horizon_max
+        values, _ = future_values(self.tails, self.meta.covariates, every, names, horizon=horizon)
+        return mix(self.members, self.weights, every, horizon, values)
+
+    @functools.cached_property
+    def _upper(self) -> Floats:
+        """The bound above each series; f8[S], infinite for totals."""
+        upper = np.full(len(self.rows), self.meta.upper)
+        if self.reconciler is not None:
+            upper[self.reconciler.structure.totals] = np.inf
+        return upper
 
     def _bounded(self, rows: Ints, values: Floats) -> Floats:
         """Values f8[R, ...] of the series `rows`, kept within their bounds."""
-        lower = self.lower[rows].reshape(-1, *[1] * (values.ndim - 1))
-        return np.minimum(np.maximum(values, lower), self.meta.upper)
+        sides = (-1, *[1] * (values.ndim - 1))
+        lower, upper = self.lower[rows].reshape(sides), self._upper[rows].reshape(sides)
+        return np.minimum(np.maximum(values, lower), upper)
 
     def _flags(self, row: int, carried: bool, clipped: bool) -> tuple[str, ...]:
         extra = ("covariate_carried_forward",) * bool(carried) + ("clipped",) * bool(clipped)
         return (*self.series_flags[row], *extra)
 
-    def _bands(self, rows: Ints, points: Points, levels: tuple[int, ...]) -> dict[int, Band]:
-        bands = make_bands(
-            points, self.pool, levels, scales=self.scales[rows], lower=self.lower[rows], upper=self.meta.upper
+    def _own_bands(self, rows: Ints, points: Points, levels: tuple[int, ...]) -> dict[int, Band]:
+        upper = self._upper[rows][:, None]
+        return make_bands(
+            points, self.pool, levels, scales=self.scales[rows], lower=self.lower[rows], upper=upper
         )
+
+    def _bands(self, rows: Ints, points: Points, levels: tuple[int, ...]) -> dict[int, Band]:
+        bands = self._own_bands(rows, points, levels)
         if not self.meta.integer:
             return bands
         return {k: Band(np.floor(b.lo), np.ceil(b.hi), b.calibrated) for k, b in bands.items()}
-
-
-def mix(
-    members: Sequence[Predictor], weights: Floats, rows: Ints, horizon: int, future: Mapping[str, Floats]
-) -> Points:
-    """The members' forecasts mixed by `weights` f8[S, M]; members without weight for a series are not
-    asked.
-    """
-    shares = weights[rows]
-    means = np.zeros((len(rows), len(members), horizon))
-    sigmas = np.zeros_like(means)
-    for m, member in enumerate(members):
-        used = np.flatnonzero(shares[:, m] > 0)
-        if len(used):
-            points = member.predict(rows[used], horizon, {k: v[used] for k, v in future.items()})
-            means[used, m], sigmas[used, m] = points.mean, points.sigma
-    return Points(*together(means, sigmas, shares))
-
-
-def make_bands(
-    points: Points,
-    pool: Pool,
-    levels: tuple[int, ...],
-    *,
-    scales: Floats,
-    lower: Floats,
-    upper: float = np.inf,
-) -> dict[int, Band]:
-    """Bands around `points.mean`, nested by level, not below `lower` nor above `upper`; conformal where the pool is large
-    enough.
-    """
-    bands: dict[int, Band] = {}
-    below, above = np.zeros_like(points.mean), np.zeros_like(points.mean)
-    unit = expected_error(pool.unit, points.sigma, scales)
-    for level in levels:
-        widths = pool.widths(level, points.mean.shape[1])
-        own = normal_width(level) * points.sigma
-        below = np.maximum(below, own if widths is None else widths.below * unit)
-        above = np.maximum(above, own if widths is None else widths.above * unit)
-        low = np.maximum(points.mean - below, lower[:, None])
-        bands[level] = Band(low, np.minimum(points.mean + above, upper), widths is not None)
-    return bands
 
 
 def load_bundle(source: bytes | Path | str, sha256: str | None = None) -> LoadedBundle:
@@ -295,7 +324,18 @@ def assemble(content: bundle.Content, sha256: str) -> LoadedBundle:
         tuple(tuple(content.meta["flags"].get(s, ())) for s in meta.series_ids),
         {name: row for row, name in enumerate(meta.series_ids)},
         samples.complete(arrays.get("errors/scaled")),
+        _reconciler(content),
     )  # fmt: skip
+
+
+def _reconciler(content: bundle.Content) -> Reconciler | None:
+    described = content.meta.get("reconcile")
+    if described is None:
+        return None
+    prefix = "reconcile/"
+    arrays = {n[len(prefix) :]: a for n, a in content.arrays.items() if n.startswith(prefix)}
+    names = tuple(content.meta["series_ids"])
+    return Reconciler.from_arrays(names, described["method"], arrays, own_widths=described["own_widths"])
 
 
 def _meta(meta: Mapping[str, Any], sha256: str) -> BundleMeta:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import numpy as np
-from numpy.typing import NDArray
+from collections.abc import Mapping, Sequence
 
-Floats = NDArray[np.float64]
+import numpy as np
+
+from apps.engine.serving.state import Floats, Ints, Points, Predictor
 
 
 def together(means: Floats, sigmas: Floats, weights: Floats) -> tuple[Floats, Floats]:
@@ -17,3 +18,20 @@ def together(means: Floats, sigmas: Floats, weights: Floats) -> tuple[Floats, Fl
     mean = (share * means).sum(axis=1)
     variance = (share * (sigmas**2 + (means - mean[:, None, :]) ** 2)).sum(axis=1)
     return mean, np.sqrt(variance)
+
+
+def mix(
+    members: Sequence[Predictor], weights: Floats, rows: Ints, horizon: int, future: Mapping[str, Floats]
+) -> Points:
+    """The members' forecasts mixed by `weights` f8[S, M]; members without weight for a series are not
+    asked.
+    """
+    shares = weights[rows]
+    means = np.zeros((len(rows), len(members), horizon))
+    sigmas = np.zeros_like(means)
+    for m, member in enumerate(members):
+        used = np.flatnonzero(shares[:, m] > 0)
+        if len(used):
+            points = member.predict(rows[used], horizon, {k: v[used] for k, v in future.items()})
+            means[used, m], sigmas[used, m] = points.mean, points.sigma
+    return Points(*together(means, sigmas, shares))
