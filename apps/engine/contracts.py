@@ -50,8 +50,9 @@ class Spec:
     `upper` caps every forecast; `integer` rounds forecasts to whole numbers.
     `future_covariates` "dataset" trusts only what `panel.future` holds, "request" means that each forecast request brings
     the covariates of its horizon; `country` (ISO 3166, with an optional subdivision: "DE-BY") adds its public holidays,
-    `events` the caller's own; `hierarchy` names static attributes from the top down: forecasts of their totals are added
-    and made to add up. Where there are totals, `upper` and `integer` hold for the series themselves; a total is their sum.
+    `events` the caller's own, both known ahead (see `calendar`); `hierarchy` names static attributes from the top down:
+    forecasts of their totals are added and made to add up. Where there are totals, `upper` and `integer` hold for the series
+    themselves; a total is their sum.
     `uncalibrated` says what becomes of a band that the backtest is too small to calibrate: "label" returns the model's
     own, marked; "refuse" raises Uncalibrated. `threads` bounds native libraries, `workers` processes that share the
     series out; `backend` where these run.

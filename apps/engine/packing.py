@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from apps.engine import __version__, backtest, bundle
+from apps.engine.calendar import Calendar
 from apps.engine.calibration import Calibrated
 from apps.engine.contracts import Spec
 from apps.engine.forecasters.base import Fitted
@@ -24,7 +25,7 @@ VECTORS = 5
 class Chosen:
     """What serves: its name and label for people, the members fitted on all points, and their weights f8[S, M].
 
-    `reconciler` makes forecasts of a hierarchy add up.
+    `reconciler` makes forecasts of a hierarchy add up; `dates` says which covariates are holidays and events.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Chosen:
     members: list[Fitted]
     weights: Floats
     reconciler: Reconciler | None = None
+    dates: Calendar | None = None
 
 
 def pack_model(
@@ -48,6 +50,7 @@ def pack_model(
         {
             **_meta(panel, spec, chosen),
             **_reconcile_meta(spec, chosen.reconciler),
+            **_dates_meta(chosen.dates),
             "pooling": calibrated.pool.pooling,
             "unit": list(calibrated.pool.unit),
             "intervals": calibrated.described,
@@ -93,6 +96,12 @@ def _reconcile_meta(spec: Spec, reconciler: Reconciler | None) -> dict[str, Any]
         return {}
     described = {"method": reconciler.method, "own_widths": reconciler.own_widths}
     return {"reconcile": {**described, "keys": list(spec.hierarchy)}}
+
+
+def _dates_meta(dates: Calendar | None) -> dict[str, Any]:
+    if dates is None or not dates.names:
+        return {}
+    return {"events": list(dates.names), "calendar": dict(dates.described)}
 
 
 def _arrays(panel: Panel, spec: Spec, chosen: Chosen, calibrated: Calibrated) -> dict[str, NDArray[Any]]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from apps.engine import backtest, hierarchy
+from apps.engine import backtest, calendar, hierarchy
 from apps.engine.backtest import Window
 from apps.engine.contracts import Spec
 from apps.engine.panel import Floats, Panel, fill_gaps
@@ -21,7 +21,7 @@ class Prepared:
     """A panel without gaps and with its totals, notes and flags (which later steps add to).
 
     `hidden` names covariates that a backtest may not see beyond its cutoffs; `structure` is the tree of the series where
-    totals were added.
+    totals were added; `dates` the calendar of holidays and events, the panel with their columns among it.
     """
 
     panel: Panel
@@ -29,6 +29,7 @@ class Prepared:
     flags: Flags
     hidden: tuple[str, ...] = ()
     structure: Structure | None = None
+    dates: calendar.Calendar | None = None
 
     def upper(self, spec: Spec) -> Floats:
         """The bound above each series, f8[S]; totals have none."""
@@ -39,9 +40,9 @@ class Prepared:
 
 
 def prepare(panel: Panel, spec: Spec) -> Prepared:
-    """Fill gaps, add totals and look at the covariates; nothing is changed without a note or a flag.
+    """Fill gaps, add totals, holidays and events, and look at the covariates; nothing is changed without a note or a flag.
 
-    Raises InvalidHierarchy for attributes that form none.
+    Raises InvalidHierarchy for attributes that form none, InvalidSpec for a country or event that cannot be used.
     """
     panel, filled = fill_gaps(panel)
     notes = [_filled_note(filled)] if filled else []
@@ -50,7 +51,10 @@ def prepare(panel: Panel, spec: Spec) -> Prepared:
     for s, series_id in enumerate(panel.series_ids):
         if len(panel.series(s)) > 1 and np.ptp(panel.series(s)) == 0:
             flags.setdefault(series_id, []).append("constant")
-    return Prepared(panel, notes, flags, _hidden(panel, spec, notes), structure)
+    hidden = _hidden(panel, spec, notes)
+    dates = calendar.add(panel, spec)
+    notes += dates.notes
+    return Prepared(dates.panel, notes, flags, hidden, structure, dates)
 
 
 def note_windows(ready: Prepared, windows: Sequence[Window]) -> None:

@@ -183,9 +183,8 @@ def _finished(ready: Prepared, bench: Bench, mix: Mix, tried: list[Trial]) -> Tr
     board, selected = _leaderboard(tried, mix, bench, held)
     notes = [*ready.notes, *_fallback_notes(ready, mix), *calibrated.notes]
     choices = [*_choices(tried, mix, bench), *([settled.said] if settled else [])]
-    chosen = Chosen(
-        selected.name, selected.label, mix.fitted, mix.weights, settled.reconciler if settled else None
-    )
+    reconciler = settled.reconciler if settled else None
+    chosen = Chosen(selected.name, selected.label, mix.fitted, mix.weights, reconciler, ready.dates)
     data = pack_model(ready.panel, spec, chosen, calibrated, notes=[*notes, *choices], flags=ready.flags)
     return TrainResult(
         board, selected.name, data, bundle.digest(data), notes, _cutoffs(bench.windows), calibrated.described,

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from apps.engine import __version__, bundle, errors, totals
+from apps.engine import __version__, bundle, calendar, errors, totals
 from apps.engine.forecasters.base import tail_length
 from apps.engine.frequency import Frequency, Times
 from apps.engine.moving import MOVES, News, cannot, grown
@@ -46,6 +46,8 @@ def update(bundle_bytes: bytes, panel: Panel) -> bytes:
     NotUpdatable, BundleDamaged.
     """
     loaded, content = load_bundle(bundle_bytes), bundle.unpack(bundle_bytes)
+    if "calendar" in content.meta:
+        panel = calendar.again(panel, content.meta["calendar"], loaded.meta.horizon_max)
     _check(loaded, content, panel)
     panel = totals.with_totals(panel, loaded)
     ahead = [_ahead(loaded, content, panel, i) for i in range(len(panel))]
