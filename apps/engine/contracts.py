@@ -25,6 +25,7 @@ Flag = Literal[
     "naive_won",
     "covariate_carried_forward",
     "clipped",
+    "cold_start",
 ]
 
 

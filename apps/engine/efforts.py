@@ -12,6 +12,7 @@ from apps.engine.forecasters import NAIVE, Forecaster, choose
 from apps.engine.panel import Panel
 
 INTERMITTENT_SHARE: Final = 0.2  # of a series' points that are 0
+FEWEST_POINTS: Final = 4  # of a series that can be called intermittent
 LONGEST_SEASON: Final = 24  # above it exponential smoothing works on seasonally adjusted series
 POINTS_FOR_TREES: Final = 150  # of the whole panel
 ALL_LONG: Final = 400  # points from which a series' own errors tell much
@@ -73,10 +74,10 @@ def kinds(panel: Panel) -> list[str]:
 
 
 def is_intermittent(panel: Panel) -> np.ndarray:
-    """Which series are never negative and 0 in at least a fifth of their points; bool[S]."""
+    """Which series are never negative and 0 in at least a fifth of their points, of which a few tell nothing; bool[S]."""
     zeros = np.add.reduceat((panel.values == 0).astype(float), panel.indptr[:-1]) / panel.lengths
     lowest = np.minimum.reduceat(panel.values, panel.indptr[:-1])
-    found: np.ndarray = (zeros >= INTERMITTENT_SHARE) & (lowest >= 0)
+    found: np.ndarray = (zeros >= INTERMITTENT_SHARE) & (lowest >= 0) & (panel.lengths >= FEWEST_POINTS)
     return found
 
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from apps.engine import __version__, backtest, bundle
 from apps.engine.calendar import Calendar
 from apps.engine.calibration import Calibrated
+from apps.engine.cold_start import Start
 from apps.engine.contracts import Spec
 from apps.engine.forecasters.base import Fitted
 from apps.engine.panel import Floats, Panel
@@ -25,7 +26,8 @@ VECTORS = 5
 class Chosen:
     """What serves: its name and label for people, the members fitted on all points, and their weights f8[S, M].
 
-    `reconciler` makes forecasts of a hierarchy add up; `dates` says which covariates are holidays and events.
+    `reconciler` makes forecasts of a hierarchy add up; `dates` says which covariates are holidays and events; `start` is what
+    serves series that have just begun, its member behind the others and its weights instead of theirs.
     """
 
     name: str
@@ -34,6 +36,12 @@ class Chosen:
     weights: Floats
     reconciler: Reconciler | None = None
     dates: Calendar | None = None
+    start: Start | None = None
+
+    @property
+    def all_members(self) -> list[Fitted]:
+        """The members, and the one for new series where there is one."""
+        return [*self.members, *([self.start.fitted] if self.start else [])]
 
 
 def pack_model(
@@ -86,7 +94,7 @@ def _meta(panel: Panel, spec: Spec, chosen: Chosen) -> dict[str, Any]:
         "upper": spec.upper,
         "integer": spec.integer,
         "members": [
-            {"name": f.name, "kind": f.state.kind, "meta": dict(f.state.meta)} for f in chosen.members
+            {"name": f.name, "kind": f.state.kind, "meta": dict(f.state.meta)} for f in chosen.all_members
         ],
     }
 
@@ -105,30 +113,29 @@ def _dates_meta(dates: Calendar | None) -> dict[str, Any]:
 
 
 def _arrays(panel: Panel, spec: Spec, chosen: Chosen, calibrated: Calibrated) -> dict[str, NDArray[Any]]:
-    tails = chosen.members[0].tails
+    tails, start = chosen.members[0].tails, chosen.start
     arrays: dict[str, NDArray[Any]] = {
-        "weights": chosen.weights,
-        "scales": backtest.scales(panel),
-        "lower": backtest.lower_bounds(panel, spec.non_negative),
+        "weights": start.weights if start else chosen.weights,
+        "scales": start.scales if start else backtest.scales(panel),
+        "lower": start.lower if start else backtest.lower_bounds(panel, spec.non_negative),
         "pool/scores": calibrated.pool.scores,
         "pool/counts": calibrated.pool.counts,
         "errors/scaled": calibrated.paths,
         "tails/values": tails.values,
         "tails/indptr": tails.indptr,
         "tails/ds": tails.ds.astype(np.int64),
-        "tails/lengths": tails.lengths,
+        "tails/lengths": start.lengths if start else tails.lengths,
     }
     arrays |= {f"covariates/{name}": column for name, column in tails.covariates.items()}
     arrays |= {f"future/{name}": block for name, block in tails.future.items()}
     if chosen.reconciler is not None:
         arrays |= {f"reconcile/{name}": array for name, array in chosen.reconciler.arrays().items()}
-    for i, fitted in enumerate(chosen.members):
+    for i, fitted in enumerate(chosen.all_members):
         arrays[f"members/{i}/fitted"] = fitted.state.fitted
         arrays |= {f"members/{i}/{name}": array for name, array in fitted.state.arrays.items()}
     return arrays
 
 
 def _texts(chosen: Chosen) -> dict[str, str]:
-    return {
-        f"members/{i}/model": f.state.text for i, f in enumerate(chosen.members) if f.state.text is not None
-    }
+    texts = {f"members/{i}/model": f.state.text for i, f in enumerate(chosen.all_members)}
+    return {name: text for name, text in texts.items() if text is not None}

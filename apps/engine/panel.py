@@ -30,7 +30,7 @@ class Panel:
     to f8[S, F], the covariate in the F steps after each series' last point (NaN where unknown). `static` maps a name
     to one value a series. `vintages` says which points arrived late or were corrected, and when.
     Construction checks shapes, finite values, ascending times and the grid, and raises an EngineError that
-    names series and row. Gaps on the grid are allowed here.
+    names series and row. Gaps on the grid are allowed here, and series without points beside others that have some.
     """
 
     series_ids: tuple[str, ...]
@@ -137,12 +137,13 @@ def from_columns(
     known_future: Mapping[str, Any] | None = None,
     past: Mapping[str, Any] | None = None,
     static: Mapping[str, Mapping[str, Any]] | None = None,
+    new: Sequence[str] = (),
 ) -> Panel:
     """A panel from three long columns of N rows, in any order.
 
     Rows at the end of a series whose `y` is missing while every covariate is present become `future`. Without
     a frequency it is inferred from the longest series. `past` maps covariates that nobody knows ahead to N values,
-    `static` a name to {series_id: value}.
+    `static` a name to {series_id: value}, None where there is no value. `new` names series that have no row yet.
     Raises an EngineError that names series and time for anything else missing, doubled or off the grid.
     """
     ids = np.asarray(series_id).astype(str)
@@ -152,6 +153,9 @@ def from_columns(
     if not len(ids):
         raise errors.EmptyPanel(series=0, points=0)
     names, codes = np.unique(ids, return_inverse=True)
+    if new:
+        with_rows, names = names, np.unique([*names.tolist(), *(str(name) for name in new)])
+        codes = np.searchsorted(names, with_rows)[codes]
     order = np.lexsort((times, codes))
     codes, times, values = codes[order], times[order], values[order]
     covariates = {name: column[order] for name, column in covariates.items()}
@@ -165,7 +169,7 @@ def from_columns(
         times[seen],
         grid,
         {name: column[seen] for name, column in covariates.items()},
-        {name: [mapping[n] for n in names.tolist()] for name, mapping in (static or {}).items()},
+        {name: [mapping.get(n) for n in names.tolist()] for name, mapping in (static or {}).items()},
         _future_blocks(codes, seen, covariates, len(names)),
         past={name: column[order][seen] for name, column in unknown.items()},
     )
@@ -263,9 +267,8 @@ def _check_shapes(panel: Panel) -> None:
         raise errors.MalformedPanel(
             field="indptr", reason=f"it must run from 0 to {points} in {count + 1} entries"
         )
-    if (np.diff(panel.indptr) < 1).any():
-        empty = panel.series_ids[int(np.argmin(np.diff(panel.indptr)))]
-        raise errors.MalformedPanel(field="indptr", reason=f"series '{empty}' has no points")
+    if (np.diff(panel.indptr) < 0).any():
+        raise errors.MalformedPanel(field="indptr", reason="its entries must not fall")
     if len(panel.ds) != points or (panel.ds.dtype.kind == "i") != panel.frequency.is_integer:
         raise errors.MalformedPanel(
             field="ds", reason="its length or its type does not match values and frequency"
@@ -296,7 +299,8 @@ def _check_values(panel: Panel) -> None:
 def _check_times(panel: Panel) -> None:
     steps = np.diff(panel.ds).astype(np.int64)
     inside = np.ones(len(steps), bool)
-    inside[panel.indptr[1:-1] - 1] = False
+    starts = panel.indptr[1:-1]
+    inside[starts[(starts > 0) & (starts <= len(steps))] - 1] = False
     wrong = np.flatnonzero((steps <= 0) & inside)
     if len(wrong):
         at = int(wrong[0]) + 1

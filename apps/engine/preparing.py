@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from apps.engine import backtest, calendar, hierarchy
+from apps.engine import backtest, calendar, cold_start, hierarchy
 from apps.engine.backtest import Window
 from apps.engine.contracts import Spec
 from apps.engine.panel import Floats, Panel, fill_gaps
@@ -21,7 +21,7 @@ class Prepared:
     """A panel without gaps and with its totals, notes and flags (which later steps add to).
 
     `hidden` names covariates that a backtest may not see beyond its cutoffs; `structure` is the tree of the series where
-    totals were added; `dates` the calendar of holidays and events, the panel with their columns among it.
+    totals were added; `dates` the calendar of holidays and events; `cold` says which series are forecast from others.
     """
 
     panel: Panel
@@ -30,6 +30,7 @@ class Prepared:
     hidden: tuple[str, ...] = ()
     structure: Structure | None = None
     dates: calendar.Calendar | None = None
+    cold: cold_start.Cold | None = None
 
     def upper(self, spec: Spec) -> Floats:
         """The bound above each series, f8[S]; totals have none."""
@@ -44,6 +45,7 @@ def prepare(panel: Panel, spec: Spec) -> Prepared:
 
     Raises InvalidHierarchy for attributes that form none, InvalidSpec for a country or event that cannot be used.
     """
+    panel, empty = cold_start.opened(panel)
     panel, filled = fill_gaps(panel)
     notes = [_filled_note(filled)] if filled else []
     panel, late, structure = _with_totals(panel, spec, notes)
@@ -54,7 +56,12 @@ def prepare(panel: Panel, spec: Spec) -> Prepared:
     hidden = _hidden(panel, spec, notes)
     dates = calendar.add(panel, spec)
     notes += dates.notes
-    return Prepared(dates.panel, notes, flags, hidden, structure, dates)
+    cold = cold_start.find(panel, empty, structure)
+    if cold is not None:
+        notes.append(cold_start.note(panel, cold))
+        for row in cold.rows:
+            flags.setdefault(panel.series_ids[row], []).append("cold_start")
+    return Prepared(dates.panel, notes, flags, hidden, structure, dates, cold)
 
 
 def note_windows(ready: Prepared, windows: Sequence[Window]) -> None:

@@ -13,6 +13,7 @@ from apps.engine import (
     backtest,
     bundle,
     calibration,
+    cold_start,
     efforts,
     ensemble,
     errors,
@@ -184,7 +185,10 @@ def _finished(ready: Prepared, bench: Bench, mix: Mix, tried: list[Trial]) -> Tr
     notes = [*ready.notes, *_fallback_notes(ready, mix), *calibrated.notes]
     choices = [*_choices(tried, mix, bench), *([settled.said] if settled else [])]
     reconciler = settled.reconciler if settled else None
-    chosen = Chosen(selected.name, selected.label, mix.fitted, mix.weights, reconciler, ready.dates)
+    begun = None
+    if ready.cold is not None:
+        begun = cold_start.start(ready.panel, ready.cold, spec, mix.fitted, mix.weights)
+    chosen = Chosen(selected.name, selected.label, mix.fitted, mix.weights, reconciler, ready.dates, begun)
     data = pack_model(ready.panel, spec, chosen, calibrated, notes=[*notes, *choices], flags=ready.flags)
     return TrainResult(
         board, selected.name, data, bundle.digest(data), notes, _cutoffs(bench.windows), calibrated.described,
@@ -269,7 +273,7 @@ def _fallback_notes(ready: Prepared, mix: Mix) -> list[str]:
         name == NAIVE or share == 0 for name, share in zip(mix.names, mix.weights.sum(axis=0), strict=True)
     ):
         return []
-    alone = np.flatnonzero(mix.weights[:, mix.names.index(NAIVE)] == 1)
+    alone = np.flatnonzero((mix.weights[:, mix.names.index(NAIVE)] == 1) & ~_is_cold(ready))
     can = np.stack([_can(each) for each in mix.fitted], axis=1)
     others = np.asarray([name != NAIVE for name in mix.names])
     for row in alone:
@@ -280,6 +284,10 @@ def _fallback_notes(ready: Prepared, mix: Mix) -> list[str]:
     return [
         f"{len(alone)} of {len(ready.panel)} series are served by the seasonal naive: nothing else could take them or beat it."
     ]
+
+
+def _is_cold(ready: Prepared) -> NDArray[np.bool_]:
+    return np.isin(np.arange(len(ready.panel)), [] if ready.cold is None else ready.cold.rows)
 
 
 def _choices(tried: list[Trial], mix: Mix, bench: Bench) -> list[str]:

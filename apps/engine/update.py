@@ -49,6 +49,7 @@ def update(bundle_bytes: bytes, panel: Panel) -> bytes:
     if "calendar" in content.meta:
         panel = calendar.again(panel, content.meta["calendar"], loaded.meta.horizon_max)
     _check(loaded, content, panel)
+    _check_begun(loaded, panel)
     panel = totals.with_totals(panel, loaded)
     ahead = [_ahead(loaded, content, panel, i) for i in range(len(panel))]
     moved = [one for one in ahead if one.count]
@@ -77,6 +78,20 @@ def _check(loaded: LoadedBundle, content: bundle.Content, panel: Panel) -> None:
         prefix, _, name = array.partition("/")
         if prefix in COLUMNS and name not in getattr(panel, COLUMNS[prefix]):
             raise errors.MalformedPanel(field=COLUMNS[prefix], reason=f"the model needs '{name}'")
+
+
+def _check_begun(loaded: LoadedBundle, panel: Panel) -> None:
+    """Raises NotUpdatable for points of series that had none when the model was trained."""
+    begun = [
+        name
+        for name, points in zip(panel.series_ids, panel.lengths, strict=True)
+        if points and not loaded.tails.lengths[loaded.rows[name]]
+    ]
+    if begun:
+        reasons = "they had no points when it was trained"
+        raise errors.NotUpdatable(
+            count=len(begun), series_id=begun[0], series_ids=begun, members=[], reasons=reasons
+        )
 
 
 def _ahead(loaded: LoadedBundle, content: bundle.Content, panel: Panel, i: int) -> _Ahead:

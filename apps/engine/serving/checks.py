@@ -77,7 +77,8 @@ def _check_tails(arrays: Mapping[str, NDArray[Any]], sizes: _Sizes) -> None:
     _require(indptr.shape == (sizes.series + 1,) and indptr.dtype == np.int64, "tails/indptr")
     kept = np.diff(indptr)
     _require(bool(indptr[0] == 0 and indptr[-1] == sizes.points and (kept > 0).all()), "tails/indptr")
-    _require(bool((lengths >= kept).all()), "tails/lengths")
+    begun = (lengths == 0) & (kept == 1)  # a series without points of its own, which only has an end
+    _require(bool(((lengths >= kept) | begun).all()), "tails/lengths")
     _require(ds.shape == (sizes.points,) and ds.dtype == np.int64, "tails/ds")
     columns = [name for name in arrays if name == "tails/values" or name.startswith("covariates/")]
     for name in columns:

@@ -163,9 +163,10 @@ class LoadedBundle:
         return "backtest" if len(self.errors) else "normal"
 
     def history(self, series_id: str) -> tuple[Times, Floats]:
-        """The last training points of one series, for plots: times and values."""
+        """The last training points of one series, for plots: times and values; none where it had none yet."""
         row = int(self._rows([series_id])[0])
-        return self.tails.times(row), self.tails.series(row)
+        some = slice(None if self.tails.lengths[row] else 0)
+        return self.tails.times(row)[some], self.tails.series(row)[some]
 
     def _asked(
         self, series_ids: Sequence[str] | None, horizon: int, future: Request | None
