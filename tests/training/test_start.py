@@ -175,14 +175,18 @@ class TestPages:
 
     def test_leads_to_a_page_that_shows_progress(self, member: Member, acme: TenantKey) -> None:
         alice = member(Role.OWNER)
-        page = alice.submit(f"{ACME}/training/of/sales/", {"horizon": 6, "effort": "fast", "model_name": "sales"})
+        page = alice.submit(
+            f"{ACME}/training/of/sales/", {"horizon": 6, "effort": "fast", "model_name": "sales"}
+        )
         assert page.status_code == 200
         assert alice.trail[-1].startswith(f"{ACME}/training/run_")
         assert alice.visit(f"{alice.trail[-1]}progress/").status_code == 200
 
     def test_a_wrong_horizon_is_explained_beside_the_data(self, member: Member, acme: TenantKey) -> None:
         alice = member(Role.OWNER)
-        page = alice.submit(f"{ACME}/training/of/sales/", {"horizon": 0, "effort": "fast", "model_name": "sales"})
+        page = alice.submit(
+            f"{ACME}/training/of/sales/", {"horizon": 0, "effort": "fast", "model_name": "sales"}
+        )
         assert alice.trail[-1] == f"{ACME}/datasets/sales/"
         assert "Horizon:" in page.content.decode()
 
