@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from django.db.models import OuterRef, Prefetch, QuerySet, Subquery, Sum
 
 from apps.core.errors import NotFound
+from apps.core.ids import public_id
 from apps.datasets.doctor import catalogue
 from apps.datasets.doctor.contracts import Finding, Step
 from apps.datasets.errors import NotTrainable
@@ -93,7 +94,7 @@ def get_version_by_id(*, version_id: uuid.UUID) -> DatasetVersion:
     found = DatasetVersion.objects.select_related("dataset", "recipe", "report")
     version = found.filter(id=version_id).first()
     if version is None:
-        raise NotFound(what="dataset version", name=str(version_id))
+        raise NotFound(what="dataset version", name=public_id("dsv", version_id))
     return version
 
 
@@ -114,7 +115,7 @@ def get_upload(*, upload_id: uuid.UUID) -> Upload:
         id=upload_id
     )
     if (found := upload.first()) is None:
-        raise NotFound(what="upload", name=str(upload_id))
+        raise NotFound(what="upload", name=public_id("up", upload_id))
     return found
 
 
@@ -132,7 +133,7 @@ def get_source(*, source_id: uuid.UUID) -> Source:
     """The source of that id; raises ``NotFound``."""
     source = Source.objects.select_related("dataset").filter(id=source_id).first()
     if source is None:
-        raise NotFound(what="source", name=str(source_id))
+        raise NotFound(what="source", name=public_id("src", source_id))
     return source
 
 
@@ -140,7 +141,7 @@ def get_export(*, file_id: uuid.UUID) -> StoredFile:
     """A file that was made for download; raises ``NotFound``."""
     file = StoredFile.objects.filter(id=file_id, kind=FileKind.EXPORT).first()
     if file is None:
-        raise NotFound(what="file", name=str(file_id))
+        raise NotFound(what="file", name=public_id("file", file_id))
     return file
 
 

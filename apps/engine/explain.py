@@ -58,8 +58,8 @@ class Part(NamedTuple):
 class Explanation:
     """`base` plus the parts' values is `prediction` (to 1e-6 of its size), all in units of the data.
 
-    `method` is "shap.TreeExplainer" or "components"; `inputs` gives, per part name, the value the model saw
-    where there is a single one; parts are ordered by size, a bound last.
+    `method` is "shap.TreeExplainer", "components" or, for a combination, both joined by "and"; `inputs` gives, per
+    part name, the value the model saw where there is a single one; parts are ordered by size, a bound last.
     """
 
     series_id: str
@@ -134,7 +134,7 @@ def _weighted(loaded: LoadedBundle, row: int, step: int, future: dict[str, Float
     if len(pieces) == 1:
         return pieces[0][1]
     base = sum(w * p.base for w, p in pieces)
-    method = SHAP if any(p.method == SHAP for _, p in pieces) else COMPONENTS
+    method = " and ".join(sorted({p.method for _, p in pieces}, reverse=True))
     parts = _merged([(w, part) for w, p in pieces for part in p.parts])
     inputs = {name: seen for _, p in pieces for name, seen in p.inputs.items() if name in parts}
     return _Pieces(base, list(parts.values()), method, "weighted level of the members", inputs)

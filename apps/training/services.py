@@ -14,6 +14,7 @@ from apps.core.errors import EngineFailure
 from apps.core.ids import new_id
 from apps.datasets import openlineage
 from apps.datasets import queries as datasets
+from apps.engine.contracts import EFFORTS
 from apps.engine.errors import EngineError
 from apps.jobs import Progress
 from apps.jobs import services as jobs
@@ -46,12 +47,13 @@ def start(
     dataset_slug: str,
     horizon: int,
     model_name: str = "",
+    effort: str = "balanced",
     candidates: list[str] | None = None,
     seed: int = 0,
 ) -> TrainingRun:
     """Queue a training of ``dataset_slug``'s newest version.
 
-    Raises ``InvalidTraining`` for a horizon or candidate out of range and ``ModelNameTaken``.
+    Raises ``InvalidTraining`` for a horizon, effort or candidate out of range and ``ModelNameTaken``.
     """
     from apps.engine import forecasters
 
@@ -65,9 +67,13 @@ def start(
         raise InvalidTraining(
             reason=f"There is no candidate {unknown[0]!r}; there are {', '.join(forecasters.REGISTRY)}."
         )
+    if effort not in EFFORTS:
+        raise InvalidTraining(reason=f"The effort must be one of {', '.join(EFFORTS)}, not {effort!r}.")
     _check_name(name, dataset.id)
     run_id = new_id()
-    spec = {"horizon": horizon, "levels": list(LEVELS), "candidates": candidates, "seed": seed}
+    spec = {
+        "horizon": horizon, "levels": list(LEVELS), "effort": effort, "candidates": candidates, "seed": seed,
+    }  # fmt: skip
     with transaction.atomic():
         job = jobs.enqueue(
             kind="training.run", payload={"run_id": str(run_id)}, queue="training", title=f"Train {name}"
@@ -132,7 +138,7 @@ def _trained(run: TrainingRun, result: TrainResult) -> Trained:
         label=line.label,
         bundle=result.bundle,
         metrics=_metrics(result),
-        notes=result.notes,
+        notes=_said(result),
         horizon_max=meta.horizon_max,
         levels=list(meta.levels),
         frequency=meta.frequency.alias,
@@ -143,6 +149,11 @@ def _trained(run: TrainingRun, result: TrainResult) -> Trained:
         params={name: value for name, value in run.spec.items() if name != "seed"},
         leaderboard=[candidate.as_json() for candidate in result.leaderboard],
     )
+
+
+def _said(result: TrainResult) -> list[str]:
+    """What was chosen and why, then what is worth knowing about the data."""
+    return [*result.choices, *result.notes]
 
 
 def _metrics(result: TrainResult) -> dict[str, float]:
@@ -159,7 +170,7 @@ def _metrics(result: TrainResult) -> dict[str, float]:
 def _note_result(run: TrainingRun, result: TrainResult, version: ModelVersion) -> None:
     columns: dict[str, Any] = {
         "leaderboard": [candidate.as_json() for candidate in result.leaderboard],
-        "notes": result.notes,
+        "notes": _said(result),
         "coverage": {str(level): share for level, share in result.coverage.items()},
         "selected": result.selected,
         "model_version": version,

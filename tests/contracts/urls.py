@@ -251,7 +251,7 @@ PAGES: Final[tuple[Line, ...]] = (
         "models:train",
         302,
         of={"slug": Of("dataset", foreign=302)},
-        form={"horizon": "3", "model_name": "new"},
+        form={"horizon": "3", "effort": "fast", "model_name": "new"},
     ),
     page("GET", "training/<str:run_id>/", "models:read", of={"run_id": Of("run")}),
     page("GET", "training/<str:run_id>/progress/", "models:read", of={"run_id": Of("run")}),

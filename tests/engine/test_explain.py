@@ -76,7 +76,7 @@ def test_an_ensemble_is_explained_in_the_words_of_one_model():
     assert {"season", "trend", "recent_level", "x_price", "x_promotion"} <= set(names)
     assert not any(name[0].isdigit() or name.startswith("season_") for name in names)
     assert set(found.inputs) == {"x_price", "x_promotion"}
-    assert found.method == "shap.TreeExplainer"
+    assert found.method == "shap.TreeExplainer and components"
 
 
 def test_an_ensemble_gives_a_covariate_the_share_of_the_member_that_uses_it():

@@ -38,7 +38,13 @@ def test_a_run_is_queued_with_everything_that_makes_it_repeatable(acme: TenantKe
     with tenant_scope(acme):
         run = services.start(dataset_slug="sales", horizon=12, candidates=["auto_ets"], seed=3)
         job = Job.objects.get(id=run.job_id)
-    assert run.spec == {"horizon": 12, "levels": [80, 95], "candidates": ["auto_ets"], "seed": 3}
+    assert run.spec == {
+        "horizon": 12,
+        "levels": [80, 95],
+        "effort": "balanced",
+        "candidates": ["auto_ets"],
+        "seed": 3,
+    }
     assert (run.model_name, run.dataset_version.number) == ("sales", 1)
     assert (job.kind, job.queue, job.payload) == ("training.run", "training", {"run_id": str(run.id)})
 
@@ -49,6 +55,7 @@ def test_a_run_is_queued_with_everything_that_makes_it_repeatable(acme: TenantKe
         ({"horizon": 0}, "between 1 and 1000"),
         ({"horizon": 1001}, "between 1 and 1000"),
         ({"candidates": ["prophet"]}, "'prophet'"),
+        ({"effort": "heroic"}, "'heroic'"),
     ],
 )
 def test_a_wish_out_of_range_is_refused(acme: TenantKey, wishes: dict[str, Any], words: str) -> None:
@@ -108,6 +115,7 @@ class TestApi:
             ({"horizon": "many"}, "/horizon"),
             ({"model": "no spaces"}, "/model"),
             ({"candidates": []}, "/candidates"),
+            ({"effort": "heroic"}, "/effort"),
             ({"candidates": "auto_ets"}, "/candidates"),
             ({"seed": -1}, "/seed"),
             ({"seed": 2**31}, "/seed"),
@@ -167,19 +175,23 @@ class TestPages:
 
     def test_leads_to_a_page_that_shows_progress(self, member: Member, acme: TenantKey) -> None:
         alice = member(Role.OWNER)
-        page = alice.submit(f"{ACME}/training/of/sales/", {"horizon": 6, "model_name": "sales"})
+        page = alice.submit(
+            f"{ACME}/training/of/sales/", {"horizon": 6, "effort": "fast", "model_name": "sales"}
+        )
         assert page.status_code == 200
         assert alice.trail[-1].startswith(f"{ACME}/training/run_")
         assert alice.visit(f"{alice.trail[-1]}progress/").status_code == 200
 
     def test_a_wrong_horizon_is_explained_beside_the_data(self, member: Member, acme: TenantKey) -> None:
         alice = member(Role.OWNER)
-        page = alice.submit(f"{ACME}/training/of/sales/", {"horizon": 0, "model_name": "sales"})
+        page = alice.submit(
+            f"{ACME}/training/of/sales/", {"horizon": 0, "effort": "fast", "model_name": "sales"}
+        )
         assert alice.trail[-1] == f"{ACME}/datasets/sales/"
         assert "Horizon:" in page.content.decode()
 
     def test_a_viewer_may_not_train(self, member: Member) -> None:
         answer = member(Role.VIEWER).submit(
-            f"{ACME}/training/of/sales/", {"horizon": 6, "model_name": "sales"}
+            f"{ACME}/training/of/sales/", {"horizon": 6, "effort": "fast", "model_name": "sales"}
         )
         assert answer.status_code == 403

@@ -42,6 +42,8 @@ def _again(y: Floats, m: int, orders: str) -> dict[str, Any] | None:
     from statsforecast.arima import Arima
 
     p, d, q, sp, sd, sq, constant = (int(each) for each in orders.split(","))
+    if m == 1 and sp + sd + sq:
+        return None
     seasonal = {"order": (sp, sd, sq), "period": m}
     try:
         model: dict[str, Any] = Arima(  # type: ignore[no-untyped-call]

@@ -34,7 +34,7 @@ class AutoCES(AdjustingForecaster):
         from statsforecast.ces import forecast_ces
 
         form, searched_at = choice(hint, len(y))
-        fitted = _estimate(y, m, form or BEST)
+        fitted = _estimate(y, m, BEST if form is None or (m == 1 and form != NO_SEASON) else form)
         found, m = fitted["seasontype"], int(fitted["m"])
         steps = whole_seasons(horizon, m)
         mean = np.asarray(forecast_ces(fitted, steps)["mean"], np.float64)  # type: ignore[no-untyped-call]

@@ -19,7 +19,7 @@ from apps.engine.forecasters.local import Grid, LocalForecaster, One, Unfit, cho
 from apps.engine.intervals import normal_width
 from apps.engine.metrics import naive_scale
 from apps.engine.panel import Floats
-from apps.engine.seasonality import Adjusted, adjust
+from apps.engine.seasonality import Adjusted, adjust, found_season
 from apps.engine.serving.predictors import ADDITIVE, MULTIPLICATIVE, NONE, combine, cycle, damping
 
 LONGEST_SEASON = 13
@@ -72,7 +72,7 @@ def smooth(y: Floats, season: int, horizon: int, form: str | None = None) -> Smo
     """Estimate `form`, or choose one, for one series; raises Unfit when nothing converges."""
     y = y[-max(POINTS_KEPT, 10 * season) :]
     adjusted = adjust(y, season) if season > LONGEST_SEASON else Adjusted(y, np.zeros(1), NONE)
-    m = 1 if season > LONGEST_SEASON else season
+    m = 1 if season > LONGEST_SEASON else found_season(y, season)
     found, model = _search(adjusted.values, m, form)
     smoothed = _end_state(found, model, adjusted, _sigma(model, horizon, naive_scale(y, season)))
     if not plausible(_forecast(smoothed, horizon), y):
@@ -96,7 +96,8 @@ def _search(y: Floats, m: int, hint: str | None) -> tuple[str, dict[str, Any]]:
         usable = [f for f in forms if tried[f] is not None]
         return min(usable, key=lambda f: float(_model(tried, f)["aicc"])) if usable else None
 
-    if hint is not None and best([hint]) is not None:
+    fits = hint is not None and (m > 1 or hint.endswith("N"))
+    if hint is not None and fits and best([hint]) is not None:
         return hint, _model(tried, hint)
     positive = bool(y.min() > 0)
     form = best(["ANN", *(["ANA"] if m > 1 else []), *(["MNM"] if m > 1 and positive else [])])

@@ -15,7 +15,7 @@ import numpy as np
 from apps.engine.forecasters.local import Grid, LocalForecaster, One, path, unit_of
 from apps.engine.metrics import naive_scale
 from apps.engine.panel import Floats
-from apps.engine.seasonality import Adjusted, adjust
+from apps.engine.seasonality import Adjusted, adjust, found_season
 from apps.engine.serving.predictors import MULTIPLICATIVE, combine, cycle
 
 SEASONS_KEPT = 10
@@ -78,7 +78,7 @@ class AdjustingForecaster(PathForecaster):
     def ahead(self, y: Floats, grid: Grid, hint: str) -> Ahead:
         """See `PathForecaster`."""
         if grid.season <= self.longest_season:
-            return self.model(y, grid.season, grid.horizon, hint)
+            return self.model(y, found_season(y, grid.season), grid.horizon, hint)
         adjusted = adjust(y, grid.season)
         if np.ptp(adjusted.values) <= FLAT * np.ptp(y):
             return seasoned(flat(float(adjusted.values[-1]), grid.horizon), adjusted)

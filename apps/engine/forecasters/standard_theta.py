@@ -10,6 +10,7 @@ from apps.engine.forecasters.local import Grid
 from apps.engine.forecasters.paths import Ahead, PathForecaster, last, spread
 from apps.engine.forecasters.theta import BURN_IN, REACH, residuals_of, season_of
 from apps.engine.panel import Floats
+from apps.engine.seasonality import found_season
 from apps.engine.serving.predictors import MULTIPLICATIVE, NONE, cycle
 
 
@@ -29,7 +30,8 @@ class StandardTheta(PathForecaster):
         """See `PathForecaster`."""
         from statsforecast.theta import auto_theta, forecast_theta
 
-        model: dict[str, Any] = auto_theta(y.copy(), m=grid.season, model="STM")  # type: ignore[no-untyped-call]
+        m = found_season(y, grid.season)
+        model: dict[str, Any] = auto_theta(y.copy(), m=m, model="STM")  # type: ignore[no-untyped-call]
         mean = np.asarray(forecast_theta(model, grid.horizon)["mean"], np.float64)  # type: ignore[no-untyped-call]
         sigma = spread(residuals_of(model)[BURN_IN:], grid.horizon, float(model["par"]["alpha"]))
         level = float(last(model["states"])[0])

@@ -9,6 +9,7 @@ import numpy as np
 from apps.engine.forecasters.base import plausible
 from apps.engine.forecasters.local import Grid, LocalForecaster, One, Unfit, unit_of
 from apps.engine.panel import Floats
+from apps.engine.seasonality import found_season
 from apps.engine.serving.predictors import ADDITIVE, MULTIPLICATIVE, NONE, cycle
 
 POINTS_KEPT = 600
@@ -42,7 +43,8 @@ class Theta(LocalForecaster):
 
         y = y[-max(POINTS_KEPT, 10 * grid.season) :]
         unit = unit_of(y, REACH)
-        model: dict[str, Any] = auto_theta(y / unit, m=grid.season, model="DOTM")  # type: ignore[no-untyped-call]
+        m = found_season(y, grid.season)
+        model: dict[str, Any] = auto_theta(y / unit, m=m, model="DOTM")  # type: ignore[no-untyped-call]
         ahead: Floats = forecast_theta(model, grid.horizon)["mean"] * unit  # type: ignore[no-untyped-call]
         if not plausible(ahead, y):
             raise Unfit("its forecasts leave the range of the data")

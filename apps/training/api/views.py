@@ -11,6 +11,7 @@ from rest_framework.views import APIView
 
 from apps.core.api import page
 from apps.core.ids import parse_public_id, public_id
+from apps.engine.contracts import EFFORTS
 from apps.training import queries, services
 from apps.training.models import TrainingRun
 
@@ -21,6 +22,7 @@ class NewRun(serializers.Serializer[Any]):
     dataset = serializers.SlugField()
     horizon = serializers.IntegerField(min_value=1, max_value=services.MAX_HORIZON)
     model = serializers.SlugField(required=False, default="", max_length=80)
+    effort = serializers.ChoiceField(choices=EFFORTS, required=False, default="balanced")
     candidates = serializers.ListField(
         child=serializers.CharField(), required=False, allow_empty=False, max_length=50
     )
@@ -45,6 +47,7 @@ class TrainingRuns(APIView):
             dataset_slug=asked["dataset"],
             horizon=asked["horizon"],
             model_name=asked["model"],
+            effort=asked["effort"],
             candidates=asked.get("candidates"),
             seed=asked["seed"],
         )
