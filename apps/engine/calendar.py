@@ -229,6 +229,8 @@ def _checked(events: Sequence[Any], panel: Panel) -> Sequence[Event]:
             _refuse(event.name, "two events have this name; put their times together")
         if event.name in panel.known_future or event.name in panel.past:
             _refuse(event.name, "a covariate has this name; call the event something else")
+        if isinstance(event.times, str | bytes):
+            _refuse(event.name, "its times must be a list")
         if not 1 <= len(event.times) <= MAX_TIMES:
             _refuse(event.name, f"it has {len(event.times)} times; 1 to {MAX_TIMES} are needed")
         names.add(event.name)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
@@ -83,8 +83,11 @@ class Spec:
     def __post_init__(self) -> None:
         object.__setattr__(self, "levels", check_levels(self.levels))
         for name in ("candidates", "events", "hierarchy"):
-            if getattr(self, name) is not None:
-                object.__setattr__(self, name, tuple(getattr(self, name)))
+            object.__setattr__(self, name, _listed(name, getattr(self, name)))
+        for name in ("combine", "integer"):
+            _one_of(name, getattr(self, name), (True, False))
+        _one_of("non_negative", self.non_negative, ("auto", True, False))
+        _number("upper", self.upper)
         _whole("horizon", self.horizon, 1, 10_000)
         _whole("seed", self.seed, 0, 2**31 - 1)
         _whole("threads", self.threads, 1, 256)
@@ -188,9 +191,32 @@ def _whole(name: str, value: Any, low: int, high: int) -> None:
         )
 
 
-def _one_of(name: str, value: Any, known: tuple[str, ...]) -> None:
-    if value not in known:
-        raise errors.InvalidSpec(field=name, value=value, reason=f"it must be one of {', '.join(known)}")
+def _one_of(name: str, value: Any, known: tuple[str | bool, ...]) -> None:
+    if not isinstance(value, str | bool) or value not in known:
+        listed = ", ".join(str(each) for each in known)
+        raise errors.InvalidSpec(field=name, value=value, reason=f"it must be one of {listed}")
+
+
+def _listed(name: str, value: Any) -> tuple[Any, ...] | None:
+    """A list of different things as a tuple; names alone are text."""
+    if value is None and name == "candidates":
+        return None
+    if isinstance(value, str | bytes) or not isinstance(value, Iterable):
+        raise errors.InvalidSpec(field=name, value=value, reason="it must be a list")
+    found = tuple(value)
+    texts = name == "events" or all(isinstance(each, str) for each in found)
+    if not texts or any(found.count(each) > 1 for each in found[:100]):
+        kind = "events" if name == "events" else "names"
+        raise errors.InvalidSpec(field=name, value=value, reason=f"it must list {kind}, each once")
+    return found
+
+
+def _number(name: str, value: Any) -> None:
+    fits = isinstance(value, int | float | np.number) and not isinstance(value, bool) and math.isfinite(value)
+    if value is not None and not fits:
+        raise errors.InvalidSpec(
+            field=name, value=value, reason="it must be a finite number, or None for no bound"
+        )
 
 
 def _positive(name: str, value: Any) -> None:
