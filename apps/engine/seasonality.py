@@ -9,6 +9,7 @@ import numpy as np
 from apps.engine.panel import Floats
 from apps.engine.serving.predictors import ADDITIVE, MULTIPLICATIVE, NONE
 
+SEASONS_TO_TELL = 2.5
 CRITICAL = 1.645  # one-sided 95 % of the standard normal, as in the M4 competition's test
 
 
@@ -24,13 +25,13 @@ class Adjusted:
 
 
 def is_seasonal(y: Floats, m: int) -> bool:
-    """Whether `y` has a season of `m` steps; needs two and a half of them.
+    """Whether `y` has a season of `m` steps; needs SEASONS_TO_TELL of them.
 
     What repeats must be seen in the series without its moving average. There half a significant autocorrelation at lag
     `m` is enough where the series itself has a significant one, as the M4 competition's test asks; by itself that test
     takes every long random walk for seasonal, and misses a season on a steep trend.
     """
-    if m < 2 or len(y) < 2.5 * m:
+    if m < 2 or len(y) < SEASONS_TO_TELL * m:
         return False
     rest = np.log(y) if y.min() > 0 else y
     rest = rest - _moving_average(rest, m)
@@ -39,8 +40,8 @@ def is_seasonal(y: Floats, m: int) -> bool:
 
 
 def found_season(y: Floats, m: int) -> int:
-    """`m` where the test finds a season of that length, else 1."""
-    return m if is_seasonal(y, m) else 1
+    """1 where the test finds no season of `m` steps, else `m`; a series too short to tell is left to its model."""
+    return m if len(y) < SEASONS_TO_TELL * m or is_seasonal(y, m) else 1
 
 
 def _repetition(y: Floats, m: int) -> float:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import uuid
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
 LEVELS = (80, 95)
 MAX_HORIZON = 1000
 NAIVE = "seasonal_naive"
+WORTH_SHARING = 300  # series; below, starting processes takes longer than they save
 # A sensible first horizon by season length: two years of months, eight weeks of days, two days of hours.
 HORIZONS = {1: 6, 4: 8, 7: 28, 12: 24, 24: 48, 52: 26}
 
@@ -106,6 +109,8 @@ def perform(*, run_id: uuid.UUID, progress: Progress) -> ModelVersion:
     try:
         progress("Reading the data", 1)
         panel = datasets.read_panel(version=run.dataset_version)
+        if len(panel) >= WORTH_SHARING:
+            spec = replace(spec, workers=settings.TRAINING_PROCESSES)
         result = engine.train(panel, spec, lambda stage, percent: progress(stage, 2 + 0.93 * percent))
         trained = _trained(run, result)
     except EngineError as error:

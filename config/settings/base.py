@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import config.celery  # noqa: F401 - every process that has settings sends to our broker
@@ -139,6 +140,7 @@ CELERY_WORKER_MAX_MEMORY_PER_CHILD = (
     env.number("ALMANAC_WORKER_MB", 1500) * 1024
 )  # in kB; checked after each task
 JOB_SECONDS = env.number("ALMANAC_JOB_SECONDS", 6 * 3600)
+TRAINING_PROCESSES = env.number("ALMANAC_TRAINING_PROCESSES", os.cpu_count() or 1)
 CELERY_TASK_TIME_LIMIT = 1800  # of a periodic task that hangs; a job has its own
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 MLFLOW_TRACKING_URI = env.text("MLFLOW_TRACKING_URI", "")
