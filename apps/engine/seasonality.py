@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from apps.engine.panel import Floats
+from apps.engine.panel import Floats, Ints
 from apps.engine.serving.predictors import ADDITIVE, MULTIPLICATIVE, NONE
 
 SEASONS_TO_TELL = 2.5
-CRITICAL = 1.645  # one-sided 95 % of the standard normal, as in the M4 competition's test
+SIGNIFICANT = 0.05
 
 
 @dataclass(frozen=True)
@@ -27,16 +27,16 @@ class Adjusted:
 def is_seasonal(y: Floats, m: int) -> bool:
     """Whether `y` has a season of `m` steps; needs SEASONS_TO_TELL of them.
 
-    What repeats must be seen in the series without its moving average. There half a significant autocorrelation at lag
-    `m` is enough where the series itself has a significant one, as the M4 competition's test asks; by itself that test
-    takes every long random walk for seasonal, and misses a season on a steep trend.
+    An analysis of variance of the positions in the season, on what the moving average leaves of the series (of its
+    logarithm where it is positive). The autocorrelation at lag `m`, which the M4 competition's test looks at, takes
+    every long random walk for seasonal and misses a season on a steep trend.
     """
     if m < 2 or len(y) < SEASONS_TO_TELL * m:
         return False
     rest = np.log(y) if y.min() > 0 else y
     rest = rest - _moving_average(rest, m)
-    excess = _repetition(rest[np.isfinite(rest)], m)
-    return excess > CRITICAL or (excess > CRITICAL / 2 and _repetition(y, m) > CRITICAL)
+    inside = np.isfinite(rest)
+    return _chance(rest[inside], (np.arange(len(y)) % m)[inside]) < SIGNIFICANT
 
 
 def found_season(y: Floats, m: int) -> int:
@@ -44,17 +44,20 @@ def found_season(y: Floats, m: int) -> int:
     return m if len(y) < SEASONS_TO_TELL * m or is_seasonal(y, m) else 1
 
 
-def _repetition(y: Floats, m: int) -> float:
-    """The autocorrelation at lag `m` in standard errors (Bartlett's)."""
-    centred = y - y.mean()
-    total = float(centred @ centred)
-    if total <= 0:
+def _chance(values: Floats, groups: Ints) -> float:
+    """How likely means of groups are as far apart when nothing sets them apart: the p-value of the F-test."""
+    from scipy.special import fdtrc
+
+    counts = np.bincount(groups)
+    means = np.bincount(groups, values) / np.maximum(counts, 1)
+    between, within = int((counts > 0).sum()) - 1, len(values) - int((counts > 0).sum())
+    explained = float(((means[groups] - values.mean()) ** 2).sum())
+    left = float(((values - means[groups]) ** 2).sum())
+    if within <= 0 or between <= 0 or explained <= 0:
+        return 1.0
+    if left <= 0:
         return 0.0
-    size = 1 << (2 * len(y) - 1).bit_length()
-    spectrum = np.abs(np.fft.rfft(centred, size)) ** 2
-    correlations = np.fft.irfft(spectrum, size)[1 : m + 1] / total
-    error = np.sqrt((1 + 2 * np.sum(correlations[:-1] ** 2)) / len(y))
-    return float(correlations[-1] / error)
+    return float(fdtrc(between, within, (explained / between) / (left / within)))
 
 
 def adjust(y: Floats, m: int) -> Adjusted:
