@@ -237,14 +237,14 @@ class _Known:
         used = [circles.of(int(row))[1] for row in cold.rows]
         self._rows = np.unique(np.concatenate(used))
         self._points = _forecasts(self._rows, spec.horizon, members, weights)
-        lower = backtest.lower_bounds(panel, "auto")
-        self._positive = lower >= 0
+        self._positive = backtest.lower_bounds(panel, "auto") >= 0
+        self._scales = backtest.scales(panel)
         self._season = panel.frequency.season_length
 
     def group(self, donors: Ints, ends: Ints, end: int) -> _Group:
         """What the donors say of a series that ends at `end`."""
         levels = np.asarray([self._level(self._panel.series(d)) for d in donors])
-        scales = backtest.scales(self._panel.take(donors))
+        scales = self._scales[donors]
         ratio = bool(self._positive[donors].all()) and bool((levels > 0).any())
         unit = None if ratio else float(np.median(scales))
         kept = np.flatnonzero(levels > 0) if ratio else np.arange(len(donors))

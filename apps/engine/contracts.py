@@ -136,9 +136,10 @@ class TrainResult:
 
     `intervals` holds, per level, {level, calibrated, scores, needed, pooling}; `coverage` maps a level to the
     share of backtest points inside the band that the other windows alone would have given (None with one
-    window); `cutoffs` are the last training times of the windows, newest first, of the series that ends last;
-    `flags` maps a series id to what was done differently for it; `coverage_windows` says how many windows
-    coverage rests on, `choices` what was chosen and why, in words and numbers.
+    window; bands of totals are counted before their parts' sums replace them); `cutoffs` are the last training
+    times of the windows, newest first, of the series that ends last; `flags` maps a series id to what was done
+    differently for it; `coverage_windows` says how many windows coverage rests on, `choices` what was chosen and
+    why, in words and numbers.
     """
 
     leaderboard: list[Candidate]

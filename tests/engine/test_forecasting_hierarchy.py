@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from apps.engine import Result, Spec, bundle, errors, forecast, load_bundle
+from apps.engine import Result, Spec, bundle, errors, forecast, load_bundle, reconciling
 from apps.engine.explain import explain
 from apps.engine.panel import Panel
 from apps.engine.serving.reconcile import METHODS
@@ -198,3 +198,26 @@ def test_ten_thousand_series_are_made_to_add_up_in_little_time():
     ended = time.perf_counter()
     assert len(whole.series_ids) == len(plain.series_ids) + 511
     assert ended - middle < 2.5 * (middle - started) + 2.0
+
+
+def test_a_test_vector_tells_when_the_weights_were_changed():
+    found = forecast(small(), Spec(6, hierarchy=KEYS, candidates=("theta", "auto_ets"), windows=3))
+    content = bundle.unpack(found.training.bundle)
+    meta = {**content.meta, "reconcile": {**content.meta["reconcile"], "method": "wls_struct"}}
+    other = {"reconcile/variances": np.linspace(1, 9, len(found.series_ids))}
+    with pytest.raises(errors.BundleDamaged, match="test vector"):
+        load_bundle(bundle.pack(bundle.Content(meta, {**content.arrays, **other}, content.texts)))
+
+
+def test_without_a_backtest_forecasts_add_up_all_the_same():
+    short = shop(list("NNS"), list("123"), 5)
+    found = forecast(short, Spec(6, hierarchy=("region",), candidates=QUICK))
+    assert close(found.mean, summing(found) @ found.mean)
+    assert any("no backtest to compare" in said for said in found.choices)
+
+
+def test_a_small_budget_leaves_out_what_would_have_to_be_imported_first(monkeypatch):
+    monkeypatch.setattr(reconciling, "_can_import", lambda left: left is None)
+    given = Spec(6, hierarchy=KEYS, candidates=QUICK, windows=3)
+    found = forecast(small(), replace(given, time_budget_seconds=60.0))
+    assert "minimum trace" not in found.choices[-1]
