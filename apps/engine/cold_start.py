@@ -15,7 +15,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from apps.engine import backtest
+from apps.engine import backtest, intervals
 from apps.engine.contracts import Spec
 from apps.engine.forecasters.base import Fitted, make_tails
 from apps.engine.panel import Floats, Ints, Panel
@@ -137,17 +137,11 @@ def start(panel: Panel, cold: Cold, spec: Spec, members: Sequence[Fitted], weigh
     lower = backtest.lower_bounds(panel, spec.non_negative)
     if spec.non_negative == "auto" and (lower[cold.donors] < 0).any():
         lower[cold.rows] = -np.inf
-    scales = np.where(fitted, _scales(arrays["sigma"]), backtest.scales(panel))
+    scales = np.where(fitted, intervals.scales_for(arrays["sigma"]), backtest.scales(panel))
     member = Fitted(
         NAME, panel.series_ids, state, tails, Paths(state, tails), {}, horizon=spec.horizon
     )  # fmt: skip
     return Start(member, shares, scales, lower, np.where(cold.empty, 0, panel.lengths))
-
-
-def _scales(sigma: Floats) -> Floats:
-    """Scales f8[S] that, grown with the root of the step as bands grow them, are `sigma` f8[S, H] on the whole."""
-    steps = np.arange(1, sigma.shape[1] + 1)
-    return np.asarray(np.exp(np.mean(np.log(sigma) - 0.5 * np.log(steps), axis=1)), np.float64)
 
 
 def _sums_of(short: Bools, structure: Structure | None) -> Bools:
@@ -162,10 +156,13 @@ def _sums_of(short: Bools, structure: Structure | None) -> Bools:
 def _states(
     panel: Panel, cold: Cold, spec: Spec, members: Sequence[Fitted], weights: Floats
 ) -> dict[str, NDArray[np.float64]]:
-    """Level f8[S], trend, season and sigma f8[S, H] of the new series; 0 elsewhere."""
+    """Level f8[S], trend, season and sigma f8[S, H] of the new series, 0 elsewhere; how many points are `known` of each, and
+    whether its units are levels (`ratio`), f8[S] both."""
     horizon, size = spec.horizon, len(panel)
     known, ends = _Known(panel, cold, spec, members, weights), _ends(panel)
     level, season, sigma = np.zeros(size), np.zeros((size, horizon)), np.zeros((size, horizon))
+    counts = np.where(cold.empty, 0, panel.lengths).astype(np.float64)
+    ratio = np.zeros(size)
     groups: dict[tuple[object, int], _Group] = {}
     circles = _Circles(panel, cold.donors)
     for row in cold.rows:
@@ -177,6 +174,7 @@ def _states(
             groups[place] = known.group(donors, ends, int(ends[row]))
         own = panel.series(int(row))[: 0 if cold.empty[row] else MOST_POINTS]
         level[row], season[row], sigma[row] = groups[place].forecast(own)
+        ratio[row] = groups[place].unit is None
     if cold.structure is not None:
         level, season = cold.structure.add_up(level), cold.structure.add_up(season)
         sigma = np.sqrt(cold.structure.add_up(sigma**2))
@@ -186,6 +184,8 @@ def _states(
         "trend": np.zeros((size, horizon)),
         "season": season,
         "sigma": np.maximum(sigma, floor[:, None]),
+        "known": counts,
+        "ratio": ratio,
     }
 
 

@@ -86,6 +86,13 @@ def expected_error(unit: Unit, sigma: Floats, scales: Floats) -> Floats:
     return found
 
 
+def scales_for(sigma: Floats) -> Floats:
+    """Scales f8[S] in which the unit of BLENDED is `sigma` f8[S, H], above 0, on the whole."""
+    steps = np.arange(1, sigma.shape[1] + 1)
+    found: Floats = np.exp(np.mean(np.log(sigma) - BLENDED.growth * np.log(steps), axis=1))
+    return found
+
+
 def needed(level: int) -> int:
     """The fewest scores from which a `level` percent band exists: 19 for 95, 4 for 80."""
     alpha = Fraction(100 - level, 100)

@@ -22,13 +22,14 @@ from apps.engine.serving.recursions import (
 )
 
 Arrays = dict[str, NDArray[Any]]
+SMALLEST_FACTOR = 0.1  # by which a new series' deviation falls with its level
 PATHS_REASON = "its forecasts are fixed when it is trained"
 
 
 @dataclass(frozen=True)
 class News:
     """New points of one series: `joined` is the tail the model knows with them behind it, `count` how many they are,
-    `before` the length of the whole series without them.
+    `before` the length of the whole series without them; `skipped` steps lie between the end that the model knows and them.
     """
 
     row: int
@@ -36,6 +37,7 @@ class News:
     count: int
     before: int
     season: int
+    skipped: int = 0
 
     @property
     def values(self) -> Floats:
@@ -48,7 +50,7 @@ Move = Callable[[Arrays, News], None]
 
 def cannot(kind: str, arrays: Arrays) -> str | None:
     """Why a member of this kind with these arrays cannot take new points; None when it can."""
-    if kind not in MOVES:
+    if kind not in MOVES or (kind == "paths" and "known" not in arrays):
         return PATHS_REASON
     lacking = [name for name in NEEDED.get(kind, ()) if name not in arrays]
     return f"its bundle was written without {', '.join(lacking)}" if lacking else None
@@ -103,6 +105,35 @@ def _theta(arrays: Arrays, news: News) -> None:
     _turn_sigma(arrays, row, before, season)
 
 
+def _profile(arrays: Arrays, news: News) -> None:
+    """A new series' profile moves on, on the level that its old and new points say."""
+    row, steps = news.row, news.skipped + news.count
+    known, season = float(arrays["known"][row]), _carried(arrays["season"][row], steps, news.season)
+    wanted, found = (
+        float(arrays["level"][row] + season[news.skipped : steps].mean()),
+        float(news.values.mean()),
+    )
+    share = news.count / (known + news.count)
+    if not arrays["ratio"][row]:
+        arrays["level"][row] += share * (found - wanted)
+        factor = 1.0
+    else:
+        factor = 1.0 - share + share * found / wanted if wanted > 0 else 1.0
+        arrays["level"][row] *= factor
+    arrays["season"][row] = factor * season[steps:]
+    sigma = _carried(arrays["sigma"][row], steps, 1)[steps:]
+    arrays["sigma"][row] = max(factor, SMALLEST_FACTOR) * sigma
+    arrays["known"][row] += news.count
+
+
+def _carried(values: Floats, steps: int, period: int) -> Floats:
+    """`values` with `steps` more behind, each the one a period before, else the last."""
+    found = list(values)
+    for _ in range(steps):
+        found.append(found[-period] if len(found) >= period else found[-1])
+    return np.asarray(found)
+
+
 def _turn_sigma(arrays: Arrays, row: int, before: Floats, after: Floats) -> None:
     """Where the season multiplies, the steps' standard deviations are in proportion to it."""
     if arrays["season_kind"][row] != MULTIPLICATIVE:
@@ -121,5 +152,6 @@ MOVES: dict[str, Move] = {
     "ets": _smoothing,
     "theta": _theta,
     "lightgbm_global": _tails_only,
+    "paths": _profile,
 }
 NEEDED = {"ets": ("alpha", "beta", "gamma")}

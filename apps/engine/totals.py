@@ -38,7 +38,7 @@ def with_totals(panel: Panel, loaded: LoadedBundle) -> Panel:
     end = loaded.tails.ds[-1]
     if not (panel.ds > end).any():
         return panel
-    _check_together(panel, len(bottoms))
+    _check_together(panel, loaded, len(bottoms))
     place = {name: row for row, name in enumerate(panel.series_ids)}
     indptr, columns = structure.summing()
     rows = np.asarray([place[structure.names[b]] for b in structure.bottoms])
@@ -46,7 +46,13 @@ def with_totals(panel: Panel, loaded: LoadedBundle) -> Panel:
     return _joined(panel, tuple(structure.names[t] for t in structure.totals), found)
 
 
-def _check_together(panel: Panel, parts: int) -> None:
+def _check_together(panel: Panel, loaded: LoadedBundle, parts: int) -> None:
+    unborn = [name for name in panel.series_ids if not loaded.tails.lengths[loaded.rows[name]]]
+    if unborn:
+        reason = (
+            f"series '{unborn[0]}' had no points when the model was trained, so its totals cannot move on"
+        )
+        raise errors.MalformedPanel(field="series_ids", reason=f"{reason}; train again on all data")
     last = panel.ds[panel.indptr[1:] - 1]
     late = np.flatnonzero(last < last.max())
     if len(panel) < parts:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from apps.engine import __version__, bundle, calendar, errors, totals
 from apps.engine.forecasters.base import tail_length
 from apps.engine.frequency import Frequency, Times
+from apps.engine.intervals import scales_for
 from apps.engine.moving import MOVES, News, cannot, grown
 from apps.engine.panel import Floats, Ints, Panel
 from apps.engine.serving.loaded import LoadedBundle, assemble, load_bundle
@@ -24,7 +25,7 @@ COLUMNS = {"covariates": "known_future", "past": "past"}
 @dataclass(frozen=True)
 class _Ahead:
     """A series of the panel beside its tail: `columns` are the tail's columns by their array names with `count` new
-    points behind, `filled` of which were missing.
+    points behind, `filled` of which were missing; `skipped` steps lie before them where the series had no point so far.
     """
 
     row: int
@@ -32,6 +33,7 @@ class _Ahead:
     ds: Times
     count: int
     filled: int
+    skipped: int = 0
 
 
 def update(bundle_bytes: bytes, panel: Panel) -> bytes:
@@ -40,8 +42,9 @@ def update(bundle_bytes: bytes, panel: Panel) -> bytes:
     `panel` holds series of the model, or some of them, from anywhere in what the model has seen on; only what lies
     behind the end of each counts, and missing times there are filled as in training. Members that cannot move
     (forecasts kept as paths, states of early bundles) give their weight for these series to those that can; the notes
-    say so. Totals of a hierarchy take the sums of their parts' new points, for which all parts must end together. Without a
-    new point the bytes are the same.
+    say so. Series that had just begun keep the others' profile, on the level that old and new points say. Totals of a
+    hierarchy take the sums of their parts' new points, for which all parts must end together. Without a new point the bytes
+    are the same.
     Raises UnknownSeries, MalformedPanel (another frequency, a covariate is missing), OffGrid, ChangedHistory,
     NotUpdatable, BundleDamaged.
     """
@@ -49,7 +52,6 @@ def update(bundle_bytes: bytes, panel: Panel) -> bytes:
     if "calendar" in content.meta:
         panel = calendar.again(panel, content.meta["calendar"], loaded.meta.horizon_max)
     _check(loaded, content, panel)
-    _check_begun(loaded, panel)
     panel = totals.with_totals(panel, loaded)
     ahead = [_ahead(loaded, content, panel, i) for i in range(len(panel))]
     moved = [one for one in ahead if one.count]
@@ -80,23 +82,11 @@ def _check(loaded: LoadedBundle, content: bundle.Content, panel: Panel) -> None:
             raise errors.MalformedPanel(field=COLUMNS[prefix], reason=f"the model needs '{name}'")
 
 
-def _check_begun(loaded: LoadedBundle, panel: Panel) -> None:
-    """Raises NotUpdatable for points of series that had none when the model was trained."""
-    begun = [
-        name
-        for name, points in zip(panel.series_ids, panel.lengths, strict=True)
-        if points and not loaded.tails.lengths[loaded.rows[name]]
-    ]
-    if begun:
-        reasons = "they had no points when it was trained"
-        raise errors.NotUpdatable(
-            count=len(begun), series_id=begun[0], series_ids=begun, members=[], reasons=reasons
-        )
-
-
 def _ahead(loaded: LoadedBundle, content: bundle.Content, panel: Panel, i: int) -> _Ahead:
     series_id, frequency = panel.series_ids[i], loaded.meta.frequency
     row, (times, values) = loaded.rows[series_id], loaded.history(series_id)
+    if not len(times):
+        return _first(loaded, content, panel, i)
     late = panel.times(i) >= times[0]
     positions = _positions(frequency, series_id, times[0], panel.times(i)[late])
     length = max(len(times), int(positions.max(initial=-1)) + 1)
@@ -109,6 +99,26 @@ def _ahead(loaded: LoadedBundle, content: bundle.Content, panel: Panel, i: int) 
     count = length - len(times)
     filled = count - int((positions >= len(times)).sum())
     return _Ahead(row, columns, frequency.range(times[0], length), count, filled)
+
+
+def _first(loaded: LoadedBundle, content: bundle.Content, panel: Panel, i: int) -> _Ahead:
+    """The first points of a series that had none when the model was trained."""
+    series_id, frequency = panel.series_ids[i], loaded.meta.frequency
+    row, times = loaded.rows[series_id], panel.times(i)
+    end = loaded.tails.times(row)[-1]
+    if (times <= end).any():
+        found = float(panel.series(i)[0])
+        raise errors.ChangedHistory(series_id=series_id, ds=str(times[0]), found=found, expected="no point")
+    if not len(times):
+        return _Ahead(row, {}, times, 0, 0)
+    positions = _positions(frequency, series_id, end, times)
+    length, none = int(positions[-1] - positions[0]) + 1, np.zeros(0)
+    columns = {}
+    for name, source in _sources(content, panel).items():
+        period = frequency.season_length if name == "tails/values" else 1
+        columns[name] = _joined(none, positions - positions[0], source[panel.slice_of(i)], length, period)
+    ds = frequency.range(times[0], length)
+    return _Ahead(row, columns, ds, length, length - len(times), int(positions[0]) - 1)
 
 
 def _sources(content: bundle.Content, panel: Panel) -> dict[str, Floats]:
@@ -160,7 +170,7 @@ def _joined(known: Floats, positions: Ints, given: Floats, length: int, period: 
 def _news(loaded: LoadedBundle, one: _Ahead) -> News:
     before = int(loaded.tails.lengths[one.row])
     season = loaded.meta.frequency.season_length
-    return News(one.row, one.columns["tails/values"], one.count, before, season)
+    return News(one.row, one.columns["tails/values"], one.count, before, season, one.skipped)
 
 
 def _move_members(
@@ -200,10 +210,24 @@ def _move_weights(
 
 def _move_scales(content: bundle.Content, arrays: dict[str, NDArray[Any]], news: list[News]) -> None:
     automatic = content.meta.get("non_negative", "auto") == "auto"
+    profiles = _profiles(content, arrays)
     for one in news:
-        arrays["scales"][one.row] = grown(float(arrays["scales"][one.row]), one, power=1)
+        sigma = next((sigma[one.row] for weights, sigma in profiles if weights[one.row] > 0), None)
+        if sigma is None:
+            arrays["scales"][one.row] = grown(float(arrays["scales"][one.row]), one, power=1)
+        else:
+            arrays["scales"][one.row] = scales_for(sigma[None, :])[0]
         if automatic and one.values.min() < 0:
             arrays["lower"][one.row] = -np.inf
+
+
+def _profiles(content: bundle.Content, arrays: Mapping[str, NDArray[Any]]) -> list[tuple[Floats, Floats]]:
+    """Weights f8[S] and deviations f8[S, H] of the members that serve series which have just begun."""
+    return [
+        (arrays["weights"][:, i], arrays[f"members/{i}/sigma"])
+        for i in range(len(content.meta["members"]))
+        if f"members/{i}/known" in arrays
+    ]
 
 
 def _move_future(
@@ -217,7 +241,8 @@ def _move_future(
         block[:, : old.shape[1]] = old[:, :horizon]
         for i, one in enumerate(ahead):
             rest = np.full(horizon, np.nan)
-            rest[: max(horizon - one.count, 0)] = block[one.row, one.count :]
+            moved = one.skipped + one.count
+            rest[: max(horizon - moved, 0)] = block[one.row, moved:]
             given = panel.future[name][i, :horizon] if name in panel.future else rest[:0]
             rest[: len(given)] = np.where(np.isnan(given), rest[: len(given)], given)
             block[one.row] = rest

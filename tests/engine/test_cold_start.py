@@ -111,16 +111,30 @@ def test_a_bundle_tells_the_parts_draws_paths_and_explains():
     )
 
 
-def test_new_series_take_no_new_points_and_the_others_do():
-    whole = shops(12)
+def test_new_points_put_the_profile_on_the_level_that_they_say():
+    whole = shops(12, 72)
     start = last(whole.head(np.full(12, 58)), {3: 0, 5: 2})
-    data = forecast(start, Spec(12, candidates=QUICK)).training.bundle
-    moved = load_bundle(update(data, whole.take([s for s in range(12) if s not in (3, 5)])))
-    assert len(moved.predict(None, 12).mean) == 12
-    for row in (3, 5):
-        with pytest.raises(errors.NotUpdatable) as caught:
-            update(data, whole.take([row]))
-        assert caught.value.fields["series_ids"] == [f"series-{row}"]
+    data = forecast(start, Spec(12, candidates=("seasonal_naive",))).training.bundle
+    before = load_bundle(data).predict(None, 12, LEVELS)
+    more = last(whole.head(np.full(12, 60)), {3: 1, 5: 4})
+    moved = load_bundle(update(data, more))
+    after = moved.predict(None, 12, LEVELS)
+    truth = np.stack([whole.series(s)[60:72] for s in range(12)])
+    for row, steps in ((3, 2), (5, 2)):
+        assert after.ds[row][0] == before.ds[row][steps] == after.ds[0][0]
+        assert "cold_start" in after.flags[row]
+        assert np.abs(after.mean[row] - truth[row]).sum() < 0.2 * truth[row].sum()
+        assert np.isfinite(after.bands[95].hi[row]).all()
+    assert moved.history("series-3")[1].tolist() == [whole.series(3)[59]]
+    assert len(moved.history("series-5")[1]) == 4
+
+
+def test_a_point_where_a_new_series_had_none_is_a_changed_history():
+    whole = shops(12)
+    data = forecast(last(whole.head(np.full(12, 58)), {3: 0}), Spec(6, candidates=QUICK)).training.bundle
+    with pytest.raises(errors.ChangedHistory, match="where the model has seen no point"):
+        update(data, last(whole, {3: 5}))
+    assert update(data, last(whole.head(np.full(12, 58)), {3: 0})) == data
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -202,3 +216,21 @@ def test_errors_still_name_the_right_series_beside_empty_ones():
     times[whole.indptr[4] + 1] = times[whole.indptr[4]]
     with pytest.raises(errors.DuplicateTimestamp, match="'series-4'"):
         replace(whole, ds=times)
+
+
+def test_in_a_hierarchy_new_points_of_new_series_move_the_totals_too():
+    stores = {"store": [f"s{s // 3}" for s in range(12)]}
+    whole = replace(shops(12, 66), static=stores)
+    begun = last(whole.head(np.full(12, 60)), {3: 2, 4: 1, 5: 2})
+    spec = Spec(6, hierarchy=("store",), candidates=QUICK)
+    more = last(whole.head(np.full(12, 62)), {3: 4, 4: 3, 5: 4})
+    moved = load_bundle(update(forecast(begun, spec).training.bundle, more))
+    found = moved.predict(None, 6, LEVELS)
+    assert finite(found)
+    total, store = moved.rows["Total"], moved.rows["store=s1"]
+    assert np.allclose(found.mean[total], found.mean[:12].sum(axis=0), rtol=1e-9)
+    assert np.allclose(found.bands[80].hi[store], found.bands[80].hi[3:6].sum(axis=0), rtol=1e-9)
+    assert moved.history("store=s1")[1][-1] == pytest.approx(sum(more.series(s)[-1] for s in (3, 4, 5)))
+    none = last(whole.head(np.full(12, 60)), {3: 0})
+    with pytest.raises(errors.MalformedPanel, match="'series-3' had no points"):
+        update(forecast(none, spec).training.bundle, last(whole.head(np.full(12, 62)), {3: 2}))

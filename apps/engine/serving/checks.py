@@ -105,6 +105,8 @@ def _check_weights(arrays: Mapping[str, NDArray[Any]], sizes: _Sizes, members: i
 def _check_member(arrays: Mapping[str, NDArray[Any]], prefix: str, kind: str, sizes: _Sizes) -> None:
     for name, shape in MEMBER_SHAPES.get(kind, {}).items():
         _shape(arrays, prefix + name, shape, sizes)
+    for name in {"known", "ratio"} & {name.removeprefix(prefix) for name in arrays}:
+        _shape(arrays, prefix + name, "S", sizes)
     widths = (f"{prefix}sigma", f"{prefix}residual_sd")  # the first format let unknown ones pass
     for name in [name for name in arrays if name.startswith(prefix) and name not in widths]:
         _require(bool(np.isfinite(arrays[name]).all()), name)
