@@ -29,21 +29,21 @@ class Plan:
 # effort -> kind of panel -> members; the seasonal naive is always with them.
 MEMBERS: Final[dict[str, dict[str, tuple[str, ...]]]] = {
     "fast": {
-        "yearly": ("standard_theta", "theta", "damped"),
+        "yearly": ("drift", "standard_theta", "theta", "damped"),
         "seasonal": ("standard_theta", "theta", "damped", "auto_ces"),
         "long": ("theta", "damped", "seasonal_naive_long"),
         "intermittent": ("croston_sba", "tsb"),
         "global": ("lightgbm_global",),
     },
     "balanced": {
-        "yearly": ("standard_theta", "theta", "damped", "auto_ets"),
+        "yearly": ("drift", "standard_theta", "theta", "auto_ets"),
         "seasonal": ("standard_theta", "theta", "damped", "auto_ets", "auto_ces", "auto_arima"),
         "long": ("theta", "damped", "auto_arima", "mstl_ets", "mstl_arima", "seasonal_naive_long"),
         "intermittent": ("croston_sba", "tsb", "adida", "imapa"),
         "global": ("lightgbm_global",),
     },
     "best": {
-        "yearly": ("standard_theta", "theta", "damped", "auto_ets", "drift", "naive", "auto_ces"),
+        "yearly": ("drift", "standard_theta", "theta", "damped", "auto_ets", "auto_ces"),
         "seasonal": ("standard_theta", "theta", "damped", "auto_ets", "auto_ces", "auto_arima", "seasonal_window_average"),
         "long": ("theta", "damped", "auto_ces", "auto_arima", "mstl_ets", "mstl_arima", "seasonal_naive_long"),
         "intermittent": ("croston", "croston_sba", "tsb", "adida", "imapa", "window_average"),

@@ -1,7 +1,8 @@
 """How much each forecaster counts for each series: weights learned from the rolling backtest.
 
 Equal weights over diverse members are hard to beat, so they are where the weights start and what they stay near while
-there is little evidence. Errors are looked at as ratios to the members' mean error on the same series and window, in
+there is little evidence; only that models of the whole panel, which err in another way than the many models of single
+series, start with PANEL_SHARE together. Errors are looked at as ratios to the members' mean error on the same series and window, in
 logarithms. What the whole panel says moves all series' weights; what one series' own errors say beyond that counts the
 more, the more points it was tested on. A member that did worse than the seasonal naive on a series, by the same
 shrunken measure, gets nothing there; where no member is left the naive serves. Only numpy is imported.
@@ -10,7 +11,7 @@ shrunken measure, gets nothing there; where no member is left the naive serves. 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +26,7 @@ SERIES_POWER = 4.0
 POINTS_FOR_HALF = 40.0  # tested points at which a series' own errors count half
 LOG_CLIP = 2.0
 WORSE_THAN_NAIVE = 1.10  # the ratio of shrunken errors from which a member counts as worse
+PANEL_SHARE = 0.4  # of the weight, before any evidence, for models of the whole panel
 SMALLEST = 0.02  # a weight below this is not worth fitting the member for
 
 
@@ -32,17 +34,28 @@ SMALLEST = 0.02  # a weight below this is not worth fitting the member for
 class Evidence:
     """Mean scaled errors f8[K, S, M] of M members on S series in K windows; NaN where there is no forecast.
 
-    `points` is how many points a window tests; member `naive` is the seasonal naive.
+    `points` is how many points a window tests; member `naive` is the seasonal naive; `of_panel` bool[M] says which members
+    are models of the whole panel.
     """
 
     errors: Floats
     points: int
     naive: int
+    of_panel: Bools
 
     def without(self, window: int) -> Evidence:
         """The evidence of the other windows; all of it when there is only one."""
         kept = [k for k in range(len(self.errors)) if k != window] or [window]
-        return Evidence(self.errors[kept], self.points, self.naive)
+        return replace(self, errors=self.errors[kept])
+
+    def prior(self) -> Floats:
+        """What members weigh before any evidence, up to a factor; f8[M]."""
+        others = np.arange(len(self.of_panel)) != self.naive
+        singles, panels = int((others & ~self.of_panel).sum()), int(self.of_panel.sum())
+        if not singles or not panels:
+            return np.ones(len(self.of_panel))
+        each = PANEL_SHARE / (1 - PANEL_SHARE) * singles / panels
+        return np.where(self.of_panel, each, 1.0)
 
 
 def weigh(evidence: Evidence, can: Bools) -> Floats:
@@ -51,7 +64,7 @@ def weigh(evidence: Evidence, can: Bools) -> Floats:
     The naive takes part only where nothing else does.
     """
     seen = _seen(evidence)
-    weights = np.exp(-seen.exponent())
+    weights = evidence.prior() * np.exp(-seen.exponent())
     others = np.arange(weights.shape[1]) != evidence.naive
     errors = seen.shrunken()
     better = errors - errors[:, [evidence.naive]] < np.log(WORSE_THAN_NAIVE)

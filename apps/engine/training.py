@@ -149,8 +149,12 @@ def _best(usable: Sequence[Trial]) -> int:
 def _evidence(usable: Sequence[Trial], bench: Bench) -> ensemble.Evidence:
     outcomes = [t.outcome for t in usable if t.outcome is not None]
     naive = [t.forecaster.name for t in usable].index(NAIVE)
+    of_panel = np.asarray([t.forecaster.of_panel for t in usable], np.bool_)
     return ensemble.Evidence(
-        backtest.errors_of(bench.windows, outcomes, bench.series), bench.spec.horizon, naive
+        backtest.errors_of(bench.windows, outcomes, bench.series),
+        bench.spec.horizon,
+        naive,
+        of_panel,
     )
 
 

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apps.engine.ensemble import SMALLEST, Evidence, mixed, single, weigh
+from apps.engine.ensemble import PANEL_SHARE, SMALLEST, Evidence, mixed, single, weigh
 
 NAIVE, GOOD, FAIR, BAD = range(4)
+SINGLES = np.zeros(4, bool)
 
 
 def evidence(*errors: float, windows: int = 2, series: int = 50, points: int = 12) -> Evidence:
     """The same errors of the members on every series and window."""
-    return Evidence(np.tile(np.asarray(errors), (windows, series, 1)), points, NAIVE)
+    return Evidence(np.tile(np.asarray(errors), (windows, series, 1)), points, NAIVE, SINGLES[: len(errors)])
 
 
 def all_can(seen: Evidence) -> np.ndarray:
@@ -24,6 +27,15 @@ def all_can(seen: Evidence) -> np.ndarray:
 def test_members_that_are_as_good_as_each_other_count_the_same():
     seen = evidence(1.0, 0.8, 0.8, 0.8)
     assert weigh(seen, all_can(seen)) == pytest.approx(np.tile([0, 1 / 3, 1 / 3, 1 / 3], (50, 1)))
+
+
+def test_models_of_the_whole_panel_start_with_their_share():
+    seen = replace(evidence(1.0, 0.8, 0.8, 0.8), of_panel=np.arange(4) == BAD)
+    assert weigh(seen, all_can(seen))[0] == pytest.approx(
+        [0, (1 - PANEL_SHARE) / 2, (1 - PANEL_SHARE) / 2, PANEL_SHARE]
+    )
+    alone = replace(seen, of_panel=np.arange(4) != NAIVE)
+    assert weigh(alone, all_can(alone))[0] == pytest.approx([0, 1 / 3, 1 / 3, 1 / 3])
 
 
 def test_the_better_one_counts_more_and_the_others_still_count():
@@ -49,10 +61,11 @@ def test_a_series_own_errors_count_the_more_the_more_it_was_tested():
     errors[:, :, NAIVE] = 1.0
     errors[:, 0, GOOD], errors[:, 0, FAIR] = 0.4, 0.9
     shares = [
-        weigh(Evidence(errors, points, NAIVE), np.ones((50, 4), bool))[0, GOOD] for points in (2, 12, 300)
+        weigh(Evidence(errors, points, NAIVE, SINGLES), np.ones((50, 4), bool))[0, GOOD]
+        for points in (2, 12, 300)
     ]
     assert 1 / 3 < shares[0] < shares[1] < shares[2]
-    other = weigh(Evidence(errors, 12, NAIVE), np.ones((50, 4), bool))[1]
+    other = weigh(Evidence(errors, 12, NAIVE, SINGLES), np.ones((50, 4), bool))[1]
     assert other[GOOD] == pytest.approx(other[FAIR], abs=0.05)
 
 
@@ -79,7 +92,7 @@ def test_weights_are_shares_whatever_the_errors(seed):
     errors[rng.random(errors.shape) < 0.2] = np.nan
     can = rng.random((9, 5)) < 0.8
     can[:, NAIVE] = True
-    weights = weigh(Evidence(errors, 6, NAIVE), can)
+    weights = weigh(Evidence(errors, 6, NAIVE, np.arange(5) == 4), can)
     assert weights.sum(axis=1) == pytest.approx(np.ones(9))
     assert ((weights == 0) | (weights >= SMALLEST)).all()
     assert not weights[~can].any()

@@ -74,14 +74,14 @@ class Estimate:
 class Forecaster(ABC):
     """One way to forecast a panel. Instances hold no data.
 
-    `min_points` is the shortest series it takes; `uses_covariates` whether known-future covariates matter to
-    it; `library` the module it stands on and `import_seconds` what importing that takes at worst.
+    `min_points` is the shortest series it takes; `of_panel` whether it is one model of the whole panel,
+    which sees covariates; `library` the module it stands on and `import_seconds` what importing that takes at worst.
     """
 
     name: ClassVar[str]
     label: ClassVar[str]
     min_points: ClassVar[int] = 1
-    uses_covariates: ClassVar[bool] = False
+    of_panel: ClassVar[bool] = False
     library: ClassVar[str] = "numpy"
     import_seconds: ClassVar[float] = 0.0
 

@@ -42,7 +42,7 @@ class LightGBMGlobal(Forecaster):
     name = "lightgbm_global"
     label = "LightGBM, one model for all series"
     min_points = 4
-    uses_covariates = True
+    of_panel = True
     library = "lightgbm"
     import_seconds = 4.0
 
