@@ -98,6 +98,7 @@ def _arrays(panel: Panel, spec: Spec, chosen: Chosen, calibrated: Calibrated) ->
     }
     arrays |= {f"covariates/{name}": column for name, column in tails.covariates.items()}
     arrays |= {f"future/{name}": block for name, block in tails.future.items()}
+    arrays |= {f"past/{name}": column for name, column in tails.past.items()}
     for i, fitted in enumerate(chosen.members):
         arrays[f"members/{i}/fitted"] = fitted.state.fitted
         arrays |= {f"members/{i}/{name}": array for name, array in fitted.state.arrays.items()}

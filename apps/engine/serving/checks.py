@@ -75,7 +75,7 @@ def _check_tails(arrays: Mapping[str, NDArray[Any]], sizes: _Sizes) -> None:
     _require(bool(indptr[0] == 0 and indptr[-1] == sizes.points and (kept > 0).all()), "tails/indptr")
     _require(bool((lengths >= kept).all()), "tails/lengths")
     _require(ds.shape == (sizes.points,) and ds.dtype == np.int64, "tails/ds")
-    columns = [name for name in arrays if name == "tails/values" or name.startswith("covariates/")]
+    columns = [name for name in arrays if name == "tails/values" or name.startswith(("covariates/", "past/"))]
     for name in columns:
         _require(arrays[name].shape == (sizes.points,) and bool(np.isfinite(arrays[name]).all()), name)
     for name in [name for name in arrays if name.startswith("future/")]:
