@@ -36,13 +36,15 @@ class Source:
 @dataclass(frozen=True)
 class Design:
     """Rows for O origins x K steps, origin-major: `x` f8[O*K, F]; `anchor`, `scale` f8[O] and `season` f8[O, K] in units
-    of the data; `size` f8[O] is the mean size of the values before each origin, never 0.
+    of the data. `floor` f8[O] is the lowest value before each origin, or 0 where that is above it, and `size` f8[O] how
+    far above it the values lie in the mean, never 0.
     """
 
     x: Floats
     anchor: Floats
     scale: Floats
     season: Floats
+    floor: Floats
     size: Floats
 
     def target(self, y: Floats) -> Floats:
@@ -73,19 +75,20 @@ def design(spec: FeatureSpec, source: Source, origins: Ints, steps: Ints) -> Des
     if spec.is_adjusted:
         blocks += [
             _trends(spec, seen, steps),
+            _each(_height(seen), steps),
             _season_index(spec, seen, steps),
             _changes(spec, origins, steps, source.known),
             _each(_past(spec, origins, source.past), steps),
             np.tile(source.codes, (len(target), 1)),
         ]
-    size = _positive(_mean(np.abs(seen.window[:, -spec.window :])), np.zeros(len(origins)))
-    return Design(np.hstack(blocks), seen.anchor, seen.scale, _at_steps(seen.pattern, steps), size)
+    x, season = np.hstack(blocks), _at_steps(seen.pattern, steps)
+    return Design(x, seen.anchor, seen.scale, season, seen.floor, seen.size)
 
 
 @dataclass(frozen=True)
 class _Seen:
     """What each of O origins sees: `window` f8[O, W] the adjusted values up to it, NaN where there are none; `pattern`
-    f8[O, m] the seasonal terms from the next step on and `strength` f8[O] how sure they are; anchors and scales f8[O].
+    f8[O, m] the seasonal terms from the next step on and `strength` f8[O] how sure they are; the others f8[O] as in `Design`.
     """
 
     window: Floats
@@ -93,6 +96,8 @@ class _Seen:
     strength: Floats
     anchor: Floats
     scale: Floats
+    floor: Floats
+    size: Floats
 
     @property
     def scaled(self) -> Floats:
@@ -101,18 +106,19 @@ class _Seen:
 
 
 def _look(spec: FeatureSpec, y: Floats, origins: Ints) -> _Seen:
-    window = _windows(
-        np.concatenate([np.full(spec.lookback, np.nan), y]), origins + spec.lookback, spec.lookback
-    )
+    padded = np.concatenate([np.full(spec.lookback, np.nan), y])
+    window = _windows(padded, origins + spec.lookback, spec.lookback)
+    floor = np.minimum(np.nanmin(window, axis=1), 0.0)
+    size = _positive(_mean(window[:, -spec.window :] - floor[:, None]), np.zeros(len(origins)))
     if not spec.is_adjusted:
         anchor = _mean(window[:, -spec.level_window :])
-        return _Seen(window, *_no_season(len(origins)), anchor, _deviation(window[:, -spec.window :], anchor))
+        scale = _deviation(window[:, -spec.window :], anchor)
+        return _Seen(window, *_no_season(len(origins)), anchor, scale, floor, size)
     pattern, strength = _pattern(spec, window) if spec.seasons else _no_season(len(origins))
-    back = np.arange(-spec.lookback, 0) % pattern.shape[1]
-    adjusted = window - pattern[:, back]
-    anchor = adjusted[:, -1]
-    changes = np.abs(np.diff(adjusted[:, -spec.window - 1 :], axis=1))
-    return _Seen(adjusted, pattern, strength, anchor, _positive(_mean(changes), _mean(np.abs(window))))
+    adjusted = window - pattern[:, np.arange(-spec.lookback, 0) % pattern.shape[1]]
+    changes = _mean(np.abs(np.diff(adjusted[:, -spec.window - 1 :], axis=1)))
+    scale = _positive(changes, _mean(np.abs(window)))
+    return _Seen(adjusted, pattern, strength, adjusted[:, -1], scale, floor, size)
 
 
 def _no_season(origins: int) -> tuple[Floats, Floats]:
@@ -209,17 +215,27 @@ def _levels(spec: FeatureSpec, seen: _Seen) -> Floats:
 def _trends(spec: FeatureSpec, seen: _Seen, steps: Ints) -> Floats:
     """Means and slopes over several widths, where these slopes lead, smoothed levels, persistence and length."""
     scaled = seen.scaled
-    there = np.isfinite(scaled)
     means = np.stack([_mean(scaled[:, -w:]) for w in spec.widths], axis=1)
     slopes = np.stack([_slope(scaled[:, -w:]) for w in spec.widths], axis=1)
     lead = _each(slopes, steps) * steps.reshape(-1, 1)
-    ages = np.arange(scaled.shape[1])[::-1]
-    fading = np.stack([(1 - a) ** ages for a in SMOOTHINGS], axis=1)
-    smoothed = (np.where(there, scaled, 0.0) @ fading) / (there @ fading)
-    rest = np.stack([_persistence(scaled[:, -spec.window - 1 :]), there.sum(axis=1)], axis=1)
-    return np.hstack(
-        [_each(np.hstack([means, slopes]), steps), lead, _each(np.hstack([smoothed, rest]), steps)]
-    )
+    length = np.isfinite(scaled).sum(axis=1)
+    rest = np.stack([_persistence(scaled[:, -spec.window - 1 :]), length], axis=1)
+    before, behind = np.hstack([means, slopes]), np.hstack([_fading(seen), rest])
+    return np.hstack([_each(before, steps), lead, _each(behind, steps)])
+
+
+def _fading(seen: _Seen) -> Floats:
+    """Exponentially weighted means of the scaled window, one for each smoothing; f8[O, C]."""
+    there = np.isfinite(seen.window)
+    ages = np.arange(seen.window.shape[1])[::-1]
+    weights = np.stack([(1 - a) ** ages for a in SMOOTHINGS], axis=1)
+    return np.asarray((np.where(there, seen.scaled, 0.0) @ weights) / (there @ weights), np.float64)
+
+
+def _height(seen: _Seen) -> Floats:
+    """How far above the floor the slowly fading mean lies, in sizes."""
+    level = seen.anchor + seen.scale * _fading(seen)[:, 0]
+    return np.asarray((level - seen.floor) / seen.size, np.float64)[:, None]
 
 
 def _slope(block: Floats) -> Floats:

@@ -16,7 +16,7 @@ from apps.engine.designs import Design
 from apps.engine.features import CALENDAR, STEP_NAMES, FeatureSpec
 from apps.engine.serving.covariates import Request, future_values
 from apps.engine.serving.loaded import LoadedBundle, load_bundle
-from apps.engine.serving.pooled import GlobalTrees
+from apps.engine.serving.pooled import GlobalTrees, LinearGlobal, RecursiveTrees, TweedieTrees
 from apps.engine.serving.predictors import (
     DynamicTheta,
     ExponentialSmoothing,
@@ -35,6 +35,7 @@ GROUPS = {
     "step": ("step", "how far ahead"),
     "seasonal_term": ("usual_season", "usual season"),
     "seasonal_strength": ("usual_season", "usual season"),
+    "height": ("recent_level", "recent level"),
     "persistence": ("history", "how the history runs"),
     "length": ("history", "how the history runs"),
 }
@@ -180,6 +181,12 @@ def _local(member: Any, row: int, step: int, future: dict[str, Floats]) -> _Piec
     return _Pieces(base, parts, COMPONENTS, BASE_LABELS[type(member)])
 
 
+def _pooled(member: Any, row: int, step: int, future: dict[str, Floats]) -> _Pieces:
+    base, found = _own_parts(member, row, step, future)
+    parts = [Part(name, name.removeprefix("x_").replace("_", " "), value) for name, value in found.items()]
+    return _Pieces(base, parts, COMPONENTS, "recent level")
+
+
 def _own_parts(
     member: Predictor, row: int, step: int, future: dict[str, Floats]
 ) -> tuple[float, dict[str, float]]:
@@ -284,4 +291,7 @@ EXPLAINERS: dict[type[Predictor], Callable[[Any, int, int, dict[str, Floats]], _
     DynamicTheta: _local,
     Paths: _local,
     GlobalTrees: _trees,
+    RecursiveTrees: _pooled,
+    TweedieTrees: _pooled,
+    LinearGlobal: _pooled,
 }

@@ -142,7 +142,7 @@ class FeatureSpec:
         changes = tuple(f"{kind}_{name}" for name in self.covariates for kind in ("change", "latest"))
         past = tuple(f"past_{lag}_{name}" for name in self.past for lag in range(PAST_LAGS))
         static = tuple(f"static_{name}" for name in self.static)
-        return (*by_width, *smoothed, "persistence", "length", *seasonal, *changes, *past, *static)
+        return (*by_width, *smoothed, "persistence", "length", "height", *seasonal, *changes, *past, *static)
 
     @cached_property
     def owners(self) -> dict[str, str]:
@@ -183,6 +183,7 @@ LABELS = {
     "mean_fading_1": "fast fading mean",
     "persistence": "persistence of changes",
     "length": "length of the history",
+    "height": "level beside what is usual",
 }
 WIDE_LABELS = {"mean": "mean of the last", "slope": "trend of the last", "lead": "course of the last"}
 

@@ -13,7 +13,7 @@ import numpy as np
 from apps.engine.features import FeatureSpec
 from apps.engine.forecasters import pooled
 from apps.engine.forecasters.base import Estimate, FitContext, Forecaster
-from apps.engine.panel import Floats, Ints, Panel
+from apps.engine.panel import Floats, Panel
 from apps.engine.serving.state import State
 
 MAX_ROWS = 40_000
@@ -52,12 +52,17 @@ class LightGBMGlobal(Forecaster):
         rows = pooled.training_rows(
             panel, spec, context.horizon, most=MAX_ROWS, seed=context.seed, usable=np.flatnonzero(fitted)
         )
-        text, predicted = boost(rows, rows.target, spec, context, PARAMETERS)
+        text, residuals = self.learn(rows, spec, context)
         arrays = {
-            "residual_sd": spread(rows.target - predicted, rows.steps, context.horizon),
+            "residual_sd": pooled.spread(residuals, rows.steps, context.horizon),
             "static": pooled.codes(panel, spec),
         }
         return Estimate(State(self.name, fitted, {"features": spec.as_json()}, arrays, text), reasons)
+
+    def learn(self, rows: pooled.Rows, spec: FeatureSpec, context: FitContext) -> tuple[str, Floats]:
+        """The text of the model, and its residuals f8[R] in its units."""
+        text, raw = boost(rows, rows.target, spec, context, PARAMETERS)
+        return text, rows.target - raw
 
 
 def boost(
@@ -81,15 +86,3 @@ def boost(
 def _portable(text: str) -> str:
     """The model text without the number of threads, so that equal models are equal bytes on every machine."""
     return "\n".join(line for line in text.splitlines() if not line.startswith("[num_threads:")) + "\n"
-
-
-def spread(residuals: Floats, steps: Ints, horizon: int) -> Floats:
-    """Standard deviation of the scaled training residuals for each step; f8[H], never falling with the
-    step.
-    """
-    overall = float(residuals.std())
-    each = [
-        float(residuals[steps == k].std()) if (steps == k).sum() > 1 else overall
-        for k in range(1, horizon + 1)
-    ]
-    return np.maximum.accumulate(np.asarray(each))

@@ -18,8 +18,8 @@ FEWEST_ROWS = 4  # of a series, however many series there are
 
 @dataclass(frozen=True)
 class Rows:
-    """Features f8[R, F], targets and weights f8[R], steps i8[R]; `target` is scaled, `ratio` the value itself as a
-    multiple of the size of the values before. The weights of each series add up to the same.
+    """Features f8[R, F], targets and weights f8[R], steps i8[R]; `target` is scaled, `ratio` the value above the
+    floor as a multiple of the size. The weights of each series add up to the same.
     """
 
     x: Floats
@@ -86,7 +86,7 @@ def _kept(made: Design, values: Floats, steps: Ints, inside: NDArray[np.bool_]) 
     target = np.clip(made.target(values), -CLIP, CLIP)
     kept = (inside & np.isfinite(target)).ravel()
     weight = np.full(int(kept.sum()), 1.0 / max(int(kept.sum()), 1))
-    ratio = (values / made.size[:, None]).ravel()[kept]
+    ratio = np.clip((values - made.floor[:, None]) / made.size[:, None], 0.0, CLIP).ravel()[kept]
     return Rows(made.x[kept], target.ravel()[kept], ratio, weight, steps.ravel()[kept])
 
 
@@ -103,3 +103,15 @@ def _drawn(length: int, first: int, horizon: int, share: int, rng: np.random.Gen
 def _first_origin(length: int, spec: FeatureSpec) -> int:
     """The first origin that has seen a season, or half the series where it is shorter."""
     return max(min(spec.season + 1 if spec.season > 1 else 3, length // 2), 1)
+
+
+def spread(residuals: Floats, steps: Ints, horizon: int) -> Floats:
+    """Standard deviation of the scaled training residuals for each step; f8[H], never falling with the
+    step.
+    """
+    overall = float(residuals.std())
+    each = [
+        float(residuals[steps == k].std()) if (steps == k).sum() > 1 else overall
+        for k in range(1, horizon + 1)
+    ]
+    return np.maximum.accumulate(np.asarray(each))

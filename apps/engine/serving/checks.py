@@ -26,6 +26,9 @@ MEMBER_SHAPES: dict[str, dict[str, str]] = {
     },
     "paths": {"level": "S", "trend": "SH", "season": "SH", "sigma": "SH"},
     "lightgbm_global": {"residual_sd": "H"},
+    "lightgbm_recursive": {"residual_sd": "H"},
+    "lightgbm_tweedie": {"residual_sd": "H"},
+    "linear_global": {"residual_sd": "H", "mean": "*", "inverse": "*", "slope": "*", "intercept": "*"},
 }  # fmt: skip
 
 

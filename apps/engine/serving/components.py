@@ -18,6 +18,7 @@ LABELS = {BOUND: "kept within its bounds", REMAINDER: "other"}
 COVARIATE_COLUMN = "x_"
 COLUMNS = {
     "lag_": LEVEL,
+    "height": LEVEL,
     "mean_": LEVEL,
     "trend": TREND,
     "step": TREND,

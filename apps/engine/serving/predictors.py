@@ -210,4 +210,7 @@ PREDICTORS: dict[str, Callable[[State, Tails], Predictor]] = {
     "theta": DynamicTheta,
     "paths": Paths,
     "lightgbm_global": pooled.trees,
+    "lightgbm_recursive": pooled.recursive_trees,
+    "lightgbm_tweedie": pooled.tweedie_trees,
+    "linear_global": pooled.line,
 }
