@@ -12,14 +12,15 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from apps.engine import errors
+from apps.engine.designs import Design
 from apps.engine.features import CALENDAR, STEP_NAMES, FeatureSpec
 from apps.engine.serving.components import LABELS, RECONCILIATION
 from apps.engine.serving.covariates import Request, future_values
 from apps.engine.serving.loaded import LoadedBundle, load_bundle
+from apps.engine.serving.pooled import GlobalTrees, LinearGlobal, RecursiveTrees, TweedieTrees
 from apps.engine.serving.predictors import (
     DynamicTheta,
     ExponentialSmoothing,
-    GlobalTrees,
     Paths,
     SeasonalNaive,
 )
@@ -33,11 +34,20 @@ GROUPS = {
     "spread": ("recent_variability", "recent variability"),
     "trend": ("recent_trend", "recent trend"),
     "step": ("step", "how far ahead"),
+    "seasonal_term": ("usual_season", "usual season"),
+    "seasonal_strength": ("usual_season", "usual season"),
+    "height": ("recent_level", "recent level"),
+    "persistence": ("history", "how the history runs"),
+    "length": ("history", "how the history runs"),
+}
+KINDS = {
+    **dict.fromkeys(("mean", "mean_fading"), ("recent_level", "recent level")),
+    **dict.fromkeys(("slope", "lead"), ("recent_trend", "recent trend")),
 }
 FAMILIES = {
     **dict.fromkeys(("lag_0", "recent_values", "recent_level"), ("recent_level", "recent level")),
     **dict.fromkeys(("trend", "recent_trend", "step"), ("trend", "trend")),
-    **dict.fromkeys(("season", "last_season", "position_in_season"), ("season", "season")),
+    **dict.fromkeys(("season", "usual_season", "last_season", "position_in_season"), ("season", "season")),
 }
 CALENDAR_NAMES = frozenset(name for names in CALENDAR.values() for name in names)
 BASE_LABELS: dict[type[Any], str] = {
@@ -175,6 +185,12 @@ def _local(member: Any, row: int, step: int, future: dict[str, Floats]) -> _Piec
     return _Pieces(base, parts, COMPONENTS, BASE_LABELS[type(member)])
 
 
+def _pooled(member: Any, row: int, step: int, future: dict[str, Floats]) -> _Pieces:
+    base, found = _own_parts(member, row, step, future)
+    parts = [Part(name, name.removeprefix("x_").replace("_", " "), value) for name, value in found.items()]
+    return _Pieces(base, parts, COMPONENTS, "recent level")
+
+
 def _own_parts(
     member: Predictor, row: int, step: int, future: dict[str, Floats]
 ) -> tuple[float, dict[str, float]]:
@@ -189,17 +205,53 @@ def _own_parts(
 def _trees(member: Any, row: int, step: int, future: dict[str, Floats]) -> _Pieces:
     horizon = max(step, *(len(block) for block in future.values())) if future else step
     made = member.design(row, horizon, future)
-    anchor, scale = float(made.anchor[0]), float(made.scale[0])
+    seen = _Step(member.spec, made, step, future)
     contributions, expected = _shap(member.state.text, made.x[step - 1 : step])
-    parts: dict[str, Part] = {}
+    parts = seen.fixed_parts()
     inputs: dict[str, float] = {}
-    for name, seen, value in zip(member.spec.names, made.x[step - 1], contributions, strict=True):
+    for name, given, value in zip(member.spec.names, made.x[step - 1], contributions, strict=True):
         key, label = _group(member.spec, name, step)
         before = parts[key].value if key in parts else 0.0
-        parts[key] = Part(key, label, before + scale * float(value))
-        if key == name and np.isfinite(seen):
-            inputs[key] = _seen(name, float(seen), anchor=anchor, scale=scale, future=future, step=step)
-    return _Pieces(anchor + scale * expected, list(parts.values()), SHAP, "level of the last season", inputs)
+        parts[key] = Part(key, label, before + seen.scale * float(value))
+        if key == name and np.isfinite(given):
+            inputs[key] = seen.as_people_know(name, float(given))
+    label = "latest value without its season" if member.spec.is_adjusted else "level of the last season"
+    return _Pieces(seen.anchor + seen.scale * expected, list(parts.values()), SHAP, label, inputs)
+
+
+@dataclass(frozen=True)
+class _Step:
+    """One step of a design of one origin."""
+
+    spec: FeatureSpec
+    made: Design
+    step: int
+    future: dict[str, Floats]
+
+    @property
+    def anchor(self) -> float:
+        return float(self.made.anchor[0])
+
+    @property
+    def scale(self) -> float:
+        return float(self.made.scale[0])
+
+    @property
+    def season(self) -> float:
+        return float(self.made.season[0, self.step - 1])
+
+    def fixed_parts(self) -> dict[str, Part]:
+        """What the forecast has whatever the trees say."""
+        if not self.spec.seasons:
+            return {}
+        return {"usual_season": Part("usual_season", "usual season", self.season)}
+
+    def as_people_know(self, name: str, given: float) -> float:
+        """A feature's value: lags in units of the data, covariates as they were given."""
+        if name.startswith("x_"):
+            return float(self.future[name[2:]][self.step - 1])
+        season = self.season if name.startswith("season_") else 0.0
+        return self.anchor + season + self.scale * given if name.startswith(("lag_", "season_")) else given
 
 
 def _shap(text: str, row: Floats) -> tuple[Floats, float]:
@@ -218,22 +270,18 @@ def _shap(text: str, row: Floats) -> tuple[Floats, float]:
 
 
 def _group(spec: FeatureSpec, name: str, step: int) -> tuple[str, str]:
-    """The part a feature belongs to: single lags beyond the latest are one part, so are the recent means."""
-    if name.startswith("lag_") and name != "lag_0":
+    """The part a feature belongs to: single lags beyond the latest are one part, so are means, trends, and all that comes
+    of a covariate.
+    """
+    kind, _, number = name.rpartition("_")
+    if name in spec.owners:
+        return f"x_{spec.owners[name]}", spec.label(name)
+    if kind == "lag" and number != "0":
         return "recent_values", "values before the latest"
-    if name.startswith("season_"):
-        back = spec.season * (-(-step // spec.season) + int(name[7:]) - 1)
+    if kind == "season":
+        back = spec.season * (-(-step // spec.season) + int(number) - 1)
         return name, f"value {_ago(back, spec.unit)}"
-    return GROUPS.get(name, (name, spec.label(name)))
-
-
-def _seen(
-    name: str, seen: float, *, anchor: float, scale: float, future: dict[str, Floats], step: int
-) -> float:
-    """A feature's value as people know it: lags in units of the data, covariates as given."""
-    if name.startswith("x_"):
-        return float(future[name[2:]][step - 1])
-    return anchor + scale * seen if name.startswith(("lag_", "season_")) else seen
+    return GROUPS.get(name) or KINDS.get(kind) or (name, spec.label(name))
 
 
 def _ago(steps: int, unit: str) -> str:
@@ -247,4 +295,7 @@ EXPLAINERS: dict[type[Predictor], Callable[[Any, int, int, dict[str, Floats]], _
     DynamicTheta: _local,
     Paths: _local,
     GlobalTrees: _trees,
+    RecursiveTrees: _pooled,
+    TweedieTrees: _pooled,
+    LinearGlobal: _pooled,
 }

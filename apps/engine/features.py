@@ -1,21 +1,23 @@
-"""Features of the global model: what is known at an origin about the value `step` steps ahead.
+"""Features of the global models: what is known at an origin about the value `step` steps ahead.
 
-Every feature is free of the series' units: values enter as (y - anchor) / scale, where `anchor` is the mean
-of the last season before the origin and `scale` the mean absolute deviation in the last seasons. The model's
-target is (y[origin + step] - anchor) / scale, so a forecast is anchor + scale * prediction. Only numpy is
-imported.
+Every feature is free of the series' units. Values are seasonally adjusted by what the last seasons before the origin
+show, and enter as (y - anchor) / scale, where `anchor` is the latest adjusted value and `scale` the mean absolute change
+from one to the next. The model's target is (y[origin + step] - season - anchor) / scale, so a forecast is
+anchor + season + scale * prediction. Models of early bundles take values as they are, the mean of the last season as
+anchor, and the mean absolute deviation as scale. Only numpy is imported.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from apps.engine.frequency import Frequency, Times
+from apps.engine.frequency import Frequency
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -37,13 +39,23 @@ STEP_NAMES = {
 SEASONS_BACK = 3
 
 
+SEASONS_AVERAGED, POINTS_AVERAGED = (
+    (3, 8),
+    120,
+)  # fewest and most seasons, and points where these leave a choice
+SMOOTHINGS = (0.2, 0.5)
+PAST_LAGS = 3
+
+
 @dataclass(frozen=True)
 class FeatureSpec:
     """Which features a model was trained with; stored in its bundle.
 
     `lags` counts the last values used one by one; `covariates` are names in column order, `indicators` those
     among them whose values are only 0 and 1 (they enter as they are, the others relative to their recent
-    mean).
+    mean). `past` names covariates that nobody knows ahead, `static` maps attributes to their known values in order.
+    `seasons` is how many of the last seasons tell the seasonal pattern, `widths` over how many points means and slopes
+    are taken; both are empty for models of early bundles.
     """
 
     season: int
@@ -53,59 +65,109 @@ class FeatureSpec:
     calendar: tuple[str, ...]
     covariates: tuple[str, ...]
     indicators: tuple[str, ...]
+    seasons: int = 0
+    widths: tuple[int, ...] = ()
+    past: tuple[str, ...] = ()
+    static: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @classmethod
-    def plan(cls, frequency: Frequency, covariates: Mapping[str, Floats]) -> FeatureSpec:
-        """The features for a panel of this frequency with these known-future covariates."""
+    def plan(
+        cls,
+        frequency: Frequency,
+        covariates: Mapping[str, Floats],
+        past: Mapping[str, Floats] | None = None,
+        static: Mapping[str, Sequence[Any]] | None = None,
+    ) -> FeatureSpec:
+        """The features for a panel of this frequency with these covariates and attributes."""
         season = frequency.season_length
         indicators = tuple(n for n in sorted(covariates) if np.isin(covariates[n], (0.0, 1.0)).all())
         calendar = CALENDAR.get(frequency.unit, ())
         if frequency.is_integer and season > 1:
             calendar = ("position_in_season",)
+        averaged = int(np.clip(POINTS_AVERAGED // season, *SEASONS_AVERAGED)) if season > 1 else 0
+        widths = (4, 8, 16, season + 1, 2 * season + 1) if season > 1 else (3, 5, 8, 16)
         return cls(
-            season, min(max(season, 6), 24), min(max(2 * season, 10), 200), frequency.unit, calendar,
-            tuple(sorted(covariates)), indicators,
+            season, min(max(season, 8), 24), min(max(2 * season, 10), 200), frequency.unit, calendar,
+            tuple(sorted(covariates)), indicators, averaged, tuple(sorted(set(widths))), tuple(sorted(past or {})),
+            {name: tuple(sorted({str(v) for v in values})) for name, values in sorted((static or {}).items())},
         )  # fmt: skip
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> FeatureSpec:
         """Read back what `as_json` gave."""
         fields: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in data.items()}
+        fields["static"] = {name: tuple(values) for name, values in data.get("static", {}).items()}
         return cls(**fields)
 
     def as_json(self) -> dict[str, Any]:
         """Plain values."""
-        return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
+        plain: dict[str, Any] = {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
+        return {**plain, "static": {name: list(values) for name, values in self.static.items()}}
 
     @property
     def lookback(self) -> int:
         """Points before and at the origin that the features reach."""
         seasonal = SEASONS_BACK * self.season + 2 if self.season > 1 else 0
-        return max(self.lags, self.window, 2 * self.level_window, seasonal)
+        averaged = (self.seasons + 1) * self.season + 2 if self.seasons else 0
+        widest = max(self.widths, default=0)
+        return max(self.lags, self.window + 1, 2 * self.level_window, seasonal, averaged, widest)
 
     @property
     def level_window(self) -> int:
-        """Points whose mean is the anchor: one season, or the last value where there is none."""
+        """Points of a level: one season, or the last value where there is none."""
         return min(self.season, 200)
 
     @property
+    def is_adjusted(self) -> bool:
+        """Whether anchor and scale are those of the latest, seasonally adjusted values."""
+        return bool(self.widths)
+
+    @cached_property
     def names(self) -> tuple[str, ...]:
         """Column names, in order."""
         seasonal = tuple(f"season_{c}" for c in range(1, SEASONS_BACK + 1)) if self.season > 1 else ()
-        lags = tuple(f"lag_{j}" for j in range(self.lags))
+        lags = tuple(f"lag_{j}" for j in range(int(self.is_adjusted), self.lags))
         covariates = tuple(f"x_{name}" for name in self.covariates)
         levels = ("mean_long", "mean_short", "trend", "spread")
-        return ("step", *lags, *seasonal, *levels, *self.calendar, *covariates)
+        return ("step", *lags, *seasonal, *levels, *self.calendar, *covariates, *self._later_names)
+
+    @property
+    def _later_names(self) -> tuple[str, ...]:
+        """Of the columns that early models do not have."""
+        if not self.is_adjusted:
+            return ()
+        by_width = tuple(f"{kind}_{w}" for kind in ("mean", "slope", "lead") for w in self.widths)
+        smoothed = tuple(f"mean_fading_{i}" for i in range(len(SMOOTHINGS)))
+        seasonal = ("seasonal_term", "seasonal_strength") if self.seasons else ()
+        changes = tuple(f"{kind}_{name}" for name in self.covariates for kind in ("change", "latest"))
+        past = tuple(f"past_{lag}_{name}" for name in self.past for lag in range(PAST_LAGS))
+        static = tuple(f"static_{name}" for name in self.static)
+        return (*by_width, *smoothed, "persistence", "length", "height", *seasonal, *changes, *past, *static)
+
+    @cached_property
+    def owners(self) -> dict[str, str]:
+        """The covariate or attribute behind each column that comes of one."""
+        found = {f"{kind}_{name}": name for name in self.covariates for kind in ("x", "change", "latest")}
+        found |= {f"past_{lag}_{name}": name for name in self.past for lag in range(PAST_LAGS)}
+        return found | {f"static_{name}": name for name in self.static}
+
+    def codes(self, static: Mapping[str, Any]) -> Floats:
+        """The attributes of one series as places among their known values, -1 for a value that is none; f8[A]."""
+        known = [(values, str(static.get(name))) for name, values in self.static.items()]
+        return np.asarray([v.index(value) if value in v else -1 for v, value in known], np.float64)
 
     def label(self, name: str) -> str:
         """How a person calls the column: 'value 12 months ago', 'month of year', 'price'."""
         step = STEP_NAMES.get(self.unit, "step")
-        if name.startswith("x_"):
-            return name[2:].replace("_", " ")
-        if name.startswith("lag_"):
-            return _recent(int(name[4:]), step)
-        if name.startswith("season_"):
-            return f"value {self.season * int(name[7:])} {step}s before"
+        if name in self.owners:
+            return self.owners[name].replace("_", " ")
+        kind, _, number = name.rpartition("_")
+        if kind == "lag":
+            return _recent(int(number), step)
+        if kind == "season":
+            return f"value {self.season * int(number)} {step}s before"
+        if kind in WIDE_LABELS:
+            return f"{WIDE_LABELS[kind]} {number} {step}s"
         return LABELS.get(name, name.replace("_", " "))
 
 
@@ -115,158 +177,18 @@ LABELS = {
     "mean_short": "level of the last values",
     "trend": "recent trend",
     "spread": "recent variability",
+    "seasonal_term": "usual season",
+    "seasonal_strength": "strength of the season",
+    "mean_fading_0": "slowly fading mean",
+    "mean_fading_1": "fast fading mean",
+    "persistence": "persistence of changes",
+    "length": "length of the history",
+    "height": "level beside what is usual",
 }
+WIDE_LABELS = {"mean": "mean of the last", "slope": "trend of the last", "lead": "course of the last"}
 
 
 def _recent(lag: int, step: str) -> str:
     if lag == 0:
         return "latest value"
     return f"value {lag} {step}{'s' if lag > 1 else ''} before the latest"
-
-
-@dataclass(frozen=True)
-class Design:
-    """Rows for O origins x K steps, origin-major: `x` f8[O*K, F]; `anchor`, `scale` f8[O] in units of the
-    data.
-    """
-
-    x: Floats
-    anchor: Floats
-    scale: Floats
-
-
-def design(
-    spec: FeatureSpec,
-    y: Floats,
-    origins: Ints,
-    steps: Ints,
-    *,
-    frequency: Frequency,
-    start: Any,
-    offset: int,
-    covariates: Mapping[str, Floats],
-) -> Design:
-    """Features of one series at `origins` (indices into `y`, i8[O]) for `steps` ahead (i8[K]).
-
-    `start` is the time of `y[0]` and `offset` its index in the full series; `covariates` maps each name of
-    the spec to f8[len(y) + K], reaching over all targets. Values before `y[0]` count as missing (NaN).
-    """
-    padded = np.concatenate([np.full(spec.lookback, np.nan), y])
-    at = origins + spec.lookback
-    recent = _windows(padded, at, spec.window)
-    anchor = _mean(_windows(padded, at, spec.level_window))
-    seen = _Seen(padded, at, anchor, _scale(recent, anchor))
-    target = (origins[:, None] + steps[None, :]).ravel()
-    blocks = [
-        np.tile(steps.astype(np.float64), len(origins))[:, None],
-        np.repeat(_lags(spec, seen), len(steps), axis=0),
-        _seasonal(spec, seen, steps),
-        np.repeat(_levels(spec, seen, recent), len(steps), axis=0),
-        _calendar(spec, target, frequency, start, offset),
-        _covariates(spec, origins, steps, covariates),
-    ]
-    return Design(np.hstack(blocks), anchor, seen.scale)
-
-
-@dataclass(frozen=True)
-class _Seen:
-    """A series padded in front, where its origins lie in it (i8[O]), and their anchors and scales (f8[O])."""
-
-    padded: Floats
-    at: Ints
-    anchor: Floats
-    scale: Floats
-
-
-def _windows(padded: Floats, at: Ints, width: int) -> Floats:
-    """The `width` values up to each position; f8[O, width]."""
-    windows = np.lib.stride_tricks.sliding_window_view(padded, width)
-    return np.asarray(windows[at - width + 1], np.float64)
-
-
-def _mean(block: Floats) -> Floats:
-    """Row means of what is present; NaN where nothing is."""
-    count = np.isfinite(block).sum(axis=1)
-    total: Floats = np.nansum(block, axis=1)
-    means = np.divide(total, count, out=np.full(len(block), np.nan), where=count > 0)
-    return np.asarray(means, np.float64)
-
-
-def _scale(recent: Floats, anchor: Floats) -> Floats:
-    """Mean absolute deviation of the recent values; a tenth of their size, then 1, where they do not vary."""
-    scale = _mean(np.abs(recent - _mean(recent)[:, None]))
-    size = np.abs(anchor)
-    flat = ~(scale > 1e-9 * size)
-    return np.asarray(np.where(flat, np.where(size > 0, 0.1 * size, 1.0), scale), np.float64)
-
-
-def _lags(spec: FeatureSpec, seen: _Seen) -> Floats:
-    last = _windows(seen.padded, seen.at, spec.lags)[:, ::-1]
-    return (last - seen.anchor[:, None]) / seen.scale[:, None]
-
-
-def _seasonal(spec: FeatureSpec, seen: _Seen, steps: Ints) -> Floats:
-    """The values at the target's place in the last seasons that are known at the origin."""
-    if spec.season <= 1:
-        return np.zeros((len(seen.at) * len(steps), 0))
-    back = steps - spec.season * -(-steps // spec.season)
-    columns = []
-    for season in range(SEASONS_BACK):
-        index = seen.at[:, None] + back[None, :] - season * spec.season
-        columns.append(((seen.padded[index] - seen.anchor[:, None]) / seen.scale[:, None]).ravel())
-    return np.stack(columns, axis=1)
-
-
-def _levels(spec: FeatureSpec, seen: _Seen, recent: Floats) -> Floats:
-    earlier = _mean(_windows(seen.padded, seen.at - spec.level_window, spec.level_window))
-    short = _mean(_windows(seen.padded, seen.at, min(3, spec.lags)))
-    anchor, scale = seen.anchor, seen.scale
-    spread = np.log1p(scale / np.where(anchor == 0, scale, np.abs(anchor)))
-    columns = [(_mean(recent) - anchor) / scale, (short - anchor) / scale, (anchor - earlier) / scale, spread]
-    return np.stack(columns, axis=1)
-
-
-def _calendar(spec: FeatureSpec, target: Ints, frequency: Frequency, start: Any, offset: int) -> Floats:
-    if not spec.calendar:
-        return np.zeros((len(target), 0))
-    if spec.calendar == ("position_in_season",):
-        return ((target + offset) % spec.season).astype(np.float64)[:, None]
-    distinct, inverse = np.unique(target, return_inverse=True)
-    times = frequency.shift(start, distinct)
-    return np.stack([calendar_part(name, times) for name in spec.calendar], axis=1)[inverse]
-
-
-def calendar_part(name: str, times: Times) -> Floats:
-    """One calendar column for datetime64[s] times; f8, 0-based for days of the week (Monday) and hours, else
-    1-based.
-    """
-    days = times.astype("datetime64[D]")
-    months = times.astype("datetime64[M]")
-    year_start = times.astype("datetime64[Y]").astype("datetime64[D]")
-    midnight = days.astype("datetime64[s]")
-    parts: dict[str, Callable[[], NDArray[Any]]] = {
-        "month_of_year": lambda: months.astype(np.int64) % 12 + 1,
-        "quarter_of_year": lambda: months.astype(np.int64) % 12 // 3 + 1,
-        "day_of_week": lambda: (days.astype(np.int64) + 3) % 7,
-        "day_of_month": lambda: (days - months.astype("datetime64[D]")).astype(np.int64) + 1,
-        "week_of_year": lambda: (days - year_start).astype(np.int64) // 7 + 1,
-        "hour_of_day": lambda: (times - midnight).astype(np.int64) // 3600,
-        "minute_of_hour": lambda: (times - midnight).astype(np.int64) // 60 % 60,
-    }
-    return np.asarray(parts[name](), np.float64)
-
-
-def _covariates(spec: FeatureSpec, origins: Ints, steps: Ints, covariates: Mapping[str, Floats]) -> Floats:
-    target = (origins[:, None] + steps[None, :]).ravel()
-    columns = np.zeros((len(target), len(spec.covariates)))
-    for i, name in enumerate(spec.covariates):
-        column = covariates[name]
-        if name in spec.indicators:
-            columns[:, i] = column[target]
-            continue
-        padded = np.concatenate([np.full(spec.window - 1, np.nan), column])
-        mean = np.repeat(
-            _mean(np.lib.stride_tricks.sliding_window_view(padded, spec.window)[origins]), len(steps)
-        )
-        columns[:, i] = (column[target] - mean) / np.where(mean == 0, 1.0, np.abs(mean))
-    return columns

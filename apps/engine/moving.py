@@ -151,7 +151,9 @@ MOVES: dict[str, Move] = {
     "seasonal_naive": _naive,
     "ets": _smoothing,
     "theta": _theta,
-    "lightgbm_global": _tails_only,
     "paths": _profile,
+    **dict.fromkeys(
+        ("lightgbm_global", "lightgbm_recursive", "lightgbm_tweedie", "linear_global"), _tails_only
+    ),
 }
 NEEDED = {"ets": ("alpha", "beta", "gamma")}

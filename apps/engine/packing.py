@@ -128,6 +128,7 @@ def _arrays(panel: Panel, spec: Spec, chosen: Chosen, calibrated: Calibrated) ->
     }
     arrays |= {f"covariates/{name}": column for name, column in tails.covariates.items()}
     arrays |= {f"future/{name}": block for name, block in tails.future.items()}
+    arrays |= {f"past/{name}": column for name, column in tails.past.items()}
     if chosen.reconciler is not None:
         arrays |= {f"reconcile/{name}": array for name, array in chosen.reconciler.arrays().items()}
     for i, fitted in enumerate(chosen.all_members):

@@ -27,10 +27,10 @@ def test_base_and_parts_add_up_to_the_prediction(name, step):
 def test_trees_name_their_reasons_as_people_do():
     found = explain(packed("lightgbm_global", panels.monthly()), "series-0", 13, 0)
     labels = {part.label for part in found.parts}
-    assert {"latest value", "value 24 months before", "month of year", "recent trend"} <= labels
+    assert {"usual season", "value 24 months before", "month of year", "recent trend"} <= labels
     history = panels.monthly().series(0)
     assert found.inputs["season_1"] == pytest.approx(history[-12])
-    assert found.inputs["lag_0"] == pytest.approx(history[-1])
+    assert found.base_label == "latest value without its season"
 
 
 def test_a_promotion_shows_as_a_part_that_raises_the_forecast():

@@ -7,7 +7,6 @@ import pytest
 
 from apps.engine import Spec, efforts, errors, from_columns, load_bundle, train
 from apps.engine.forecasters import REGISTRY
-from apps.engine.forecasters.lightgbm_global import MAX_ROWS, row_stride
 from apps.engine.forecasters.seasonal_naive import SeasonalNaive
 
 from . import panels
@@ -146,14 +145,6 @@ def test_non_negative_series_are_never_forecast_below_zero():
     assert forecast.bands[95].lo.min() >= 0
     free = Spec(12, candidates=("auto_ets", "theta"), non_negative=False)
     assert load_bundle(train(panel, free).bundle).predict(None, 12, (95,)).bands[95].lo.min() < 0
-
-
-@pytest.mark.parametrize("season", [1, 4, 7, 12, 24, 52])
-@pytest.mark.parametrize("rows", [1, 50_000, 110_000, 700_000])
-def test_thinned_training_origins_still_fall_on_every_position_of_the_season(rows, season):
-    stride = row_stride(rows, season)
-    assert rows / stride <= MAX_ROWS
-    assert len({stride * i % season for i in range(season)}) == season
 
 
 def test_a_gap_is_flagged_and_noted():

@@ -14,6 +14,9 @@ from apps.engine.forecasters.damped import Damped
 from apps.engine.forecasters.drift import Drift
 from apps.engine.forecasters.imapa import IMAPA
 from apps.engine.forecasters.lightgbm_global import LightGBMGlobal
+from apps.engine.forecasters.lightgbm_recursive import LightGBMRecursive
+from apps.engine.forecasters.lightgbm_tweedie import LightGBMTweedie
+from apps.engine.forecasters.linear_global import LinearGlobal
 from apps.engine.forecasters.mstl_arima import MSTLARIMA
 from apps.engine.forecasters.mstl_ets import MSTLETS
 from apps.engine.forecasters.naive import Naive
@@ -52,6 +55,9 @@ REGISTRY: dict[str, Forecaster] = {
         ADIDA(),
         IMAPA(),
         LightGBMGlobal(),
+        LightGBMRecursive(),
+        LightGBMTweedie(),
+        LinearGlobal(),
     )
 }  # fmt: skip
 

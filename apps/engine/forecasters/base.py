@@ -123,8 +123,8 @@ def plausible(forecast: Floats, y: Floats) -> bool:
 
 
 def tail_length(season_length: int, horizon: int) -> int:
-    """Points kept of each series: three seasons and what features and plots need."""
-    return max(3 * season_length + 2, 200, min(2 * horizon, 400))
+    """Points kept of each series: four seasons and what features and plots need."""
+    return max(4 * season_length + 2, 200, min(2 * horizon, 400))
 
 
 def make_tails(panel: Panel, horizon: int) -> Tails:
@@ -139,4 +139,5 @@ def make_tails(panel: Panel, horizon: int) -> Tails:
         panel.frequency,
         {name: column[index] for name, column in panel.known_future.items()},
         {name: block[:, :horizon] for name, block in panel.future.items() if block.shape[1]},
+        {name: column[index] for name, column in panel.past.items()},
     )

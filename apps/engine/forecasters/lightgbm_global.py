@@ -6,27 +6,25 @@ takes them by the rule in `serving.covariates`, and the backtest by the same rul
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from apps.engine.features import FeatureSpec, design
+from apps.engine.features import FeatureSpec
+from apps.engine.forecasters import pooled
 from apps.engine.forecasters.base import Estimate, FitContext, Forecaster
-from apps.engine.panel import Floats, Ints, Panel
+from apps.engine.panel import Floats, Panel
 from apps.engine.serving.state import State
 
-MAX_ROWS = 30_000
-TREES = 120
-CLIP = 20.0
+MAX_ROWS = 40_000
+TREES = 150
 PARAMETERS: dict[str, Any] = {
     "objective": "regression_l1",
-    "learning_rate": 0.1,
+    "learning_rate": 0.08,
     "num_leaves": 24,
     "min_data_in_leaf": 20,
-    "feature_fraction": 0.7,
-    "bagging_fraction": 0.8,
+    "feature_fraction": 0.6,
+    "bagging_fraction": 0.7,
     "bagging_freq": 1,
     "lambda_l2": 1.0,
     "max_bin": 63,
@@ -47,108 +45,44 @@ class LightGBMGlobal(Forecaster):
     import_seconds = 4.0
 
     def _fit(self, panel: Panel, context: FitContext) -> Estimate:
-        spec = FeatureSpec.plan(panel.frequency, panel.known_future)
+        spec, reasons = pooled.planned(panel), pooled.too_short(panel, self.min_points)
         fitted = panel.lengths >= self.min_points
-        reasons = {
-            panel.series_ids[s]: f"it has {panel.lengths[s]} points, {self.min_points} are needed"
-            for s in np.flatnonzero(~fitted)
+        if not fitted.any():
+            return Estimate(State(self.name, fitted), reasons)
+        rows = pooled.training_rows(
+            panel, spec, context.horizon, most=MAX_ROWS, seed=context.seed, usable=np.flatnonzero(fitted)
+        )
+        text, residuals = self.learn(rows, spec, context)
+        arrays = {
+            "residual_sd": pooled.spread(residuals, rows.steps, context.horizon),
+            "static": pooled.codes(panel, spec),
         }
-        x, target, steps = training_rows(panel, spec, context.horizon)
-        if len(target) < 2:
-            return Estimate(State("lightgbm_global", np.zeros(len(panel), bool)), reasons)
-        text, residuals = _boost(x, target, spec, context)
-        spread = _spread(residuals, steps, context.horizon)
-        meta = {"features": spec.as_json()}
-        return Estimate(State("lightgbm_global", fitted, meta, {"residual_sd": spread}, text), reasons)
+        return Estimate(State(self.name, fitted, {"features": spec.as_json()}, arrays, text), reasons)
+
+    def learn(self, rows: pooled.Rows, spec: FeatureSpec, context: FitContext) -> tuple[str, Floats]:
+        """The text of the model, and its residuals f8[R] in its units."""
+        text, raw = boost(rows, rows.target, spec, context, PARAMETERS)
+        return text, rows.target - raw
 
 
-def training_rows(panel: Panel, spec: FeatureSpec, horizon: int) -> tuple[Floats, Floats, Ints]:
-    """Features f8[R, F], scaled targets f8[R] and steps i8[R] of at most about MAX_ROWS rows, latest origins
-    first kept.
-    """
-    usable = np.maximum(panel.lengths - _first_origin(panel.lengths, spec) - 1, 0)
-    stride = row_stride(int(usable.sum()) * horizon, spec.season)
-    blocks = [_series_rows(panel, s, spec, horizon, stride) for s in range(len(panel))]
-    x = np.concatenate([block[0] for block in blocks])
-    return x, np.concatenate([block[1] for block in blocks]), np.concatenate([block[2] for block in blocks])
-
-
-def row_stride(rows: int, season: int) -> int:
-    """Every how many origins one is used: few enough rows, and no common factor with the season, so that the kept
-    origins still fall on every position in it.
-    """
-    stride = max(1, -(-rows // MAX_ROWS))
-    while math.gcd(stride, season) > 1:
-        stride += 1
-    return stride
-
-
-def _first_origin(lengths: Ints, spec: FeatureSpec) -> Ints:
-    """The first origin that has seen a season, or half the series where it is shorter."""
-    return np.maximum(np.minimum(spec.season, lengths // 2), 1)
-
-
-def _series_rows(
-    panel: Panel, s: int, spec: FeatureSpec, horizon: int, stride: int
-) -> tuple[Floats, Floats, Ints]:
-    y = panel.series(s)
-    first = int(_first_origin(panel.lengths[s : s + 1], spec)[0])
-    origins = np.arange(len(y) - 2, first - 1, -stride)[::-1]
-    if not len(origins) or len(y) < LightGBMGlobal.min_points:
-        return np.zeros((0, len(spec.names))), np.zeros(0), np.zeros(0, np.int64)
-    steps = np.arange(1, horizon + 1)
-    made = design(
-        spec,
-        y,
-        origins,
-        steps,
-        frequency=panel.frequency,
-        start=panel.times(s)[0],
-        offset=0,
-        covariates=_padded(panel, s, horizon),
-    )
-    position = (origins[:, None] + steps[None, :]).ravel()
-    inside = position < len(y)
-    target = (y[np.minimum(position, len(y) - 1)] - np.repeat(made.anchor, horizon)) / np.repeat(
-        made.scale, horizon
-    )
-    kept = inside & np.isfinite(target)
-    return made.x[kept], np.clip(target[kept], -CLIP, CLIP), np.tile(steps, len(origins))[kept]
-
-
-def _padded(panel: Panel, s: int, horizon: int) -> Mapping[str, Floats]:
-    """Covariates of one series, extended over the horizon; what lies beyond the data is never a training
-    row.
-    """
-    part = panel.slice_of(s)
-    return {
-        name: np.concatenate([c[part], np.full(horizon, np.nan)]) for name, c in panel.known_future.items()
-    }
-
-
-def _boost(x: Floats, target: Floats, spec: FeatureSpec, context: FitContext) -> tuple[str, Floats]:
+def boost(
+    rows: pooled.Rows, target: Floats, spec: FeatureSpec, context: FitContext, parameters: dict[str, Any]
+) -> tuple[str, Floats]:
+    """The text of a model of `target` f8[R], and what it says of its own rows, raw, f8[R]."""
     import lightgbm
 
-    parameters = {**PARAMETERS, "seed": context.seed, "num_threads": context.threads}
+    settings = {**parameters, "seed": context.seed, "num_threads": context.threads}
     names = [f"f{i}" for i in range(len(spec.names))]
-    data = lightgbm.Dataset(x, target, feature_name=names, free_raw_data=False)
-    booster = lightgbm.train(parameters, data, num_boost_round=TREES)
-    predicted = np.asarray(booster.predict(x, num_threads=context.threads), np.float64)
-    return _portable(booster.model_to_string()), target - predicted
+    categories = [f"f{i}" for i, name in enumerate(spec.names) if name.startswith("static_")]
+    data = lightgbm.Dataset(
+        rows.x, target, weight=rows.weight / rows.weight.mean(), feature_name=names, categorical_feature=categories,
+        free_raw_data=False,
+    )  # fmt: skip
+    booster = lightgbm.train(settings, data, num_boost_round=TREES)
+    predicted = booster.predict(rows.x, raw_score=True, num_threads=context.threads)
+    return _portable(booster.model_to_string()), np.asarray(predicted, np.float64)
 
 
 def _portable(text: str) -> str:
     """The model text without the number of threads, so that equal models are equal bytes on every machine."""
     return "\n".join(line for line in text.splitlines() if not line.startswith("[num_threads:")) + "\n"
-
-
-def _spread(residuals: Floats, steps: Ints, horizon: int) -> Floats:
-    """Standard deviation of the scaled training residuals for each step; f8[H], never falling with the
-    step.
-    """
-    overall = float(residuals.std())
-    each = [
-        float(residuals[steps == k].std()) if (steps == k).sum() > 1 else overall
-        for k in range(1, horizon + 1)
-    ]
-    return np.maximum.accumulate(np.asarray(each))

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from apps.engine import errors
 
 FLOAT64, ROW_MAJOR, ALL_TREES = 1, 1, -1
-NORMAL, CONTRIBUTIONS = 0, 3
+RAW, CONTRIBUTIONS = 1, 3
 ONE_THREAD = b"num_threads=1"
 FEW_ROWS: Final = 4  # from there on one call for all rows takes less time than a fast call for each
 FOLDERS = ("lib", "bin", ".")
@@ -68,7 +68,7 @@ class Booster:
     def predict(self, x: Floats) -> Floats:
         """Raw scores f8[R] of the rows f8[R, F]."""
         x = self._checked(x)
-        return self._one_row.predict(x) if len(x) <= FEW_ROWS else self._many(x, NORMAL, 1)[:, 0]
+        return self._one_row.predict(x) if len(x) <= FEW_ROWS else self._many(x, RAW, 1)[:, 0]
 
     def contributions(self, x: Floats) -> Floats:
         """SHAP values f8[R, F + 1] of the rows f8[R, F], the expected value last; a row's sum is its raw score."""
@@ -104,7 +104,7 @@ class _OneRow:
         self._lock = threading.Lock()
         _check(
             library().LGBM_BoosterPredictForMatSingleRowFastInit(
-                booster, NORMAL, 0, ALL_TREES, FLOAT64, ctypes.c_int32(features), ONE_THREAD,
+                booster, RAW, 0, ALL_TREES, FLOAT64, ctypes.c_int32(features), ONE_THREAD,
                 ctypes.byref(config),
             )
         )  # fmt: skip

@@ -28,6 +28,9 @@ MEMBER_SHAPES: dict[str, dict[str, str]] = {
     },
     "paths": {"level": "S", "trend": "SH", "season": "SH", "sigma": "SH"},
     "lightgbm_global": {"residual_sd": "H"},
+    "lightgbm_recursive": {"residual_sd": "H"},
+    "lightgbm_tweedie": {"residual_sd": "H"},
+    "linear_global": {"residual_sd": "H", "mean": "*", "inverse": "*", "slope": "*", "intercept": "*"},
 }  # fmt: skip
 
 
@@ -80,7 +83,7 @@ def _check_tails(arrays: Mapping[str, NDArray[Any]], sizes: _Sizes) -> None:
     begun = (lengths == 0) & (kept == 1)  # a series without points of its own, which only has an end
     _require(bool(((lengths >= kept) | begun).all()), "tails/lengths")
     _require(ds.shape == (sizes.points,) and ds.dtype == np.int64, "tails/ds")
-    columns = [name for name in arrays if name == "tails/values" or name.startswith("covariates/")]
+    columns = [name for name in arrays if name == "tails/values" or name.startswith(("covariates/", "past/"))]
     for name in columns:
         _require(arrays[name].shape == (sizes.points,) and bool(np.isfinite(arrays[name]).all()), name)
     for name in [name for name in arrays if name.startswith("future/")]:

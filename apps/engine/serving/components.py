@@ -16,7 +16,16 @@ EVENTS, COVARIATES, RECONCILIATION = "events", "covariates", "reconciliation"
 KINDS = (LEVEL, TREND, SEASON, EVENTS, COVARIATES, REMAINDER, BOUND, RECONCILIATION)
 LABELS = {BOUND: "kept within its bounds", REMAINDER: "other", RECONCILIATION: "made to add up"}
 COVARIATE_COLUMN = "x_"
-COLUMNS = {"lag_": LEVEL, "mean_": LEVEL, "trend": TREND, "step": TREND, "season_": SEASON}
+COLUMNS = {
+    "lag_": LEVEL,
+    "height": LEVEL,
+    "mean_": LEVEL,
+    "trend": TREND,
+    "step": TREND,
+    "season": SEASON,
+    "slope_": TREND,
+    "lead_": TREND,
+}
 TOLERANCE = 1e-9
 
 
@@ -53,8 +62,8 @@ class Components:
 
 def kind_of_column(spec: FeatureSpec, column: str) -> str:
     """Which part the share of a feature belongs to; a covariate keeps its column's name."""
-    if column.startswith(COVARIATE_COLUMN):
-        return column
+    if column in spec.owners:
+        return COVARIATE_COLUMN + spec.owners[column]
     if column in spec.calendar:
         return SEASON
     return next((kind for start, kind in COLUMNS.items() if column.startswith(start)), REMAINDER)

@@ -366,6 +366,7 @@ def _tails(content: bundle.Content, frequency: Frequency) -> Tails:
         arrays["tails/values"], arrays["tails/indptr"], ds, arrays["tails/lengths"], frequency,
         {name: arrays[f"covariates/{name}"] for name in content.meta["covariates"]},
         {name: arrays[f"future/{name}"] for name in content.meta["covariates"] if f"future/{name}" in arrays},
+        {name[len("past/") :]: array for name, array in arrays.items() if name.startswith("past/")},
     )  # fmt: skip
 
 

@@ -9,10 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from apps.engine import errors
-from apps.engine.features import Design, FeatureSpec, design
-from apps.engine.serving.booster import Booster
-from apps.engine.serving.components import LEVEL, SEASON, TREND, kind_of_column
+from apps.engine.serving import pooled
+from apps.engine.serving.components import LEVEL, SEASON, TREND
 from apps.engine.serving.recursions import (
     ADDITIVE,
     MULTIPLICATIVE,
@@ -175,63 +173,6 @@ class Paths:
         return level, arrays["trend"][rows, :horizon], arrays["season"][rows, :horizon]
 
 
-@dataclass(frozen=True)
-class GlobalTrees:
-    """One LightGBM model for all series and steps: anchor + scale * trees(features)."""
-
-    state: State
-    tails: Tails
-    spec: FeatureSpec
-    booster: Booster
-
-    @property
-    def fitted(self) -> NDArray[np.bool_]:
-        """Which series it can forecast."""
-        return self.state.fitted
-
-    def predict(self, rows: Ints, horizon: int, future: Mapping[str, Floats]) -> Points:
-        """See `Predictor`."""
-        designs = [
-            self.design(int(r), horizon, {k: v[i] for k, v in future.items()}) for i, r in enumerate(rows)
-        ]
-        if not designs:
-            return Points(np.zeros((0, horizon)), np.zeros((0, horizon)))
-        raw = self.booster.predict(np.concatenate([d.x for d in designs])).reshape(len(rows), horizon)
-        anchor = np.concatenate([d.anchor for d in designs])[:, None]
-        scale = np.concatenate([d.scale for d in designs])[:, None]
-        return Points(anchor + scale * raw, scale * self.state.arrays["residual_sd"][:horizon])
-
-    def parts(self, rows: Ints, horizon: int, future: Mapping[str, Floats]) -> dict[str, Floats]:
-        """See `Predictor`: the trees' own SHAP values, summed by the kind of their columns."""
-        kinds = [kind_of_column(self.spec, name) for name in self.spec.names]
-        found = {kind: np.zeros((len(rows), horizon)) for kind in dict.fromkeys((LEVEL, *kinds))}
-        for i, row in enumerate(rows):
-            made = self.design(int(row), horizon, {k: v[i] for k, v in future.items()})
-            shares = made.scale[0] * self.booster.contributions(made.x).T
-            found[LEVEL][i] = made.anchor[0] + shares[-1]
-            for kind, share in zip(kinds, shares[:-1], strict=True):
-                found[kind][i] += share
-        return found
-
-    def design(self, row: int, horizon: int, future: Mapping[str, Floats]) -> Design:
-        """Features of one series for steps 1..horizon; `future` maps each covariate to f8[horizon]."""
-        tail = self.tails.series(row)
-        covariates = {
-            name: np.concatenate([self.tails.covariate(name, row), future[name]])
-            for name in self.spec.covariates
-        }
-        return design(
-            self.spec,
-            tail,
-            np.asarray([len(tail) - 1]),
-            np.arange(1, horizon + 1),
-            frequency=self.tails.frequency,
-            start=self.tails.times(row)[0],
-            offset=int(self.tails.lengths[row]) - len(tail),
-            covariates=covariates,
-        )
-
-
 def damping(phi: Floats, horizon: int) -> Floats:
     """By how many slopes the level has moved after each step, for phi f8[R]; f8[R, horizon].
 
@@ -261,12 +202,6 @@ def additive(base: Floats, trend: Floats, season: Floats, kind: Ints) -> dict[st
     return {LEVEL: base, TREND: trend, SEASON: combine(base + trend, season, kind) - (base + trend)}
 
 
-def _trees(state: State, tails: Tails) -> Predictor:
-    if state.text is None:
-        raise errors.BundleDamaged(reason="the text of its LightGBM model is missing")
-    return GlobalTrees(state, tails, FeatureSpec.from_json(state.meta["features"]), Booster(state.text))
-
-
 __all__ = ["ADDITIVE", "MULTIPLICATIVE", "NONE", "PREDICTORS"]
 
 PREDICTORS: dict[str, Callable[[State, Tails], Predictor]] = {
@@ -274,5 +209,8 @@ PREDICTORS: dict[str, Callable[[State, Tails], Predictor]] = {
     "ets": ExponentialSmoothing,
     "theta": DynamicTheta,
     "paths": Paths,
-    "lightgbm_global": _trees,
+    "lightgbm_global": pooled.trees,
+    "lightgbm_recursive": pooled.recursive_trees,
+    "lightgbm_tweedie": pooled.tweedie_trees,
+    "linear_global": pooled.line,
 }

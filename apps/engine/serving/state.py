@@ -35,7 +35,7 @@ class Tails:
     lengths).
 
     `covariates` maps a known-future covariate to f8[N]; `future` to f8[S, F], what is known of it beyond the
-    end.
+    end; `past` to f8[N] what nobody knows ahead.
     """
 
     values: Floats
@@ -45,6 +45,7 @@ class Tails:
     frequency: Frequency
     covariates: Mapping[str, Floats] = field(default_factory=dict)
     future: Mapping[str, Floats] = field(default_factory=dict)
+    past: Mapping[str, Floats] = field(default_factory=dict)
 
     def series(self, row: int) -> Floats:
         """Values of one series' tail; a view."""
@@ -57,6 +58,10 @@ class Tails:
     def covariate(self, name: str, row: int) -> Floats:
         """A covariate beside one series' tail; a view."""
         return self.covariates[name][self.indptr[row] : self.indptr[row + 1]]
+
+    def past_covariate(self, name: str, row: int) -> Floats:
+        """A covariate that nobody knows ahead, beside one series' tail; a view."""
+        return self.past[name][self.indptr[row] : self.indptr[row + 1]]
 
 
 @dataclass(frozen=True)
