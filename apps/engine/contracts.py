@@ -88,6 +88,8 @@ class Spec:
             _one_of(name, getattr(self, name), (True, False))
         _one_of("non_negative", self.non_negative, ("auto", True, False))
         _number("upper", self.upper)
+        if self.upper is not None and self.upper < 0:
+            self._below_zero()
         _whole("horizon", self.horizon, 1, 10_000)
         _whole("seed", self.seed, 0, 2**31 - 1)
         _whole("threads", self.threads, 1, 256)
@@ -99,6 +101,13 @@ class Spec:
         _one_of("future_covariates", self.future_covariates, ("dataset", "request"))
         _one_of("backend", self.backend, ("local", "ray", "dask"))
         _positive("time_budget_seconds", self.time_budget_seconds)
+
+    def _below_zero(self) -> None:
+        """No forecast is bounded below by 0 under a bound that is negative."""
+        if self.non_negative is True:
+            reason = "it must not be below 0 where non_negative is True"
+            raise errors.InvalidSpec(field="upper", value=self.upper, reason=reason)
+        object.__setattr__(self, "non_negative", False)
 
 
 @dataclass(frozen=True)

@@ -187,7 +187,7 @@ def _finished(ready: Prepared, bench: Bench, mix: Mix, tried: list[Trial]) -> Tr
     calibrated = calibration.calibrate(bench.windows, held, spec)
     board, selected = _leaderboard(tried, mix, bench, held)
     notes = [*ready.notes, *_fallback_notes(ready, mix), *calibrated.notes]
-    choices = [*_choices(tried, mix, bench), *([settled.said] if settled else [])]
+    choices = [*_choices(tried, mix, bench, _is_cold(ready)), *([settled.said] if settled else [])]
     reconciler = settled.reconciler if settled else None
     begun = None
     if ready.cold is not None:
@@ -294,7 +294,7 @@ def _is_cold(ready: Prepared) -> NDArray[np.bool_]:
     return np.isin(np.arange(len(ready.panel)), [] if ready.cold is None else ready.cold.rows)
 
 
-def _choices(tried: list[Trial], mix: Mix, bench: Bench) -> list[str]:
+def _choices(tried: list[Trial], mix: Mix, bench: Bench, cold: NDArray[np.bool_]) -> list[str]:
     """What was chosen, in words and numbers."""
     windows = len(bench.windows)
     said = [
@@ -303,7 +303,7 @@ def _choices(tried: list[Trial], mix: Mix, bench: Bench) -> list[str]:
     shares = sorted(zip(mix.weights.mean(axis=0), mix.trials, strict=True), key=lambda pair: -pair[0])
     kept = [f"{t.forecaster.label} {100 * w:.0f} %" for w, t in shares if w > 0]
     said.append(f"{len(kept)} kept, by their mean weight: {', '.join(kept)}.")
-    alone = float((mix.weights[:, mix.names.index(NAIVE)] == 1).mean())
+    alone = float(((mix.weights[:, mix.names.index(NAIVE)] == 1) & ~cold).mean())
     if len(kept) > 1:
         said.append(f"The seasonal naive serves {100 * alone:.0f} % of the series alone.")
     said += [f"{t.forecaster.label} was left out: {t.line.error}" for t in tried if t.line.error is not None]

@@ -41,8 +41,9 @@ def forecasted(panel: Panel, given: Spec | None = None) -> Result:
         assert (band.hi >= inner[1]).all()
         inner = (band.lo, band.hi)
     told = loaded.components(None, given.horizon)
-    parts = sum((part.values for part in told.parts), np.zeros_like(told.mean))
-    assert np.abs(parts - found.mean).max() <= 1e-9 * max(np.abs(found.mean).max(), 1e-300)
+    parts = [part.values for part in told.parts] or [np.zeros_like(told.mean)]
+    size = max(np.abs(values).max() for values in (found.mean, *parts))
+    assert np.abs(sum(parts) - found.mean).max() <= 1e-9 * size
     assert np.isfinite(loaded.samples(None, given.horizon, 5, 1)).all()
     return found
 
@@ -198,6 +199,7 @@ def test_a_horizon_longer_than_the_history_is_forecast_and_said(horizon):
         ({"time_budget_seconds": math.nan}, errors.InvalidSpec, "time_budget_seconds"),
         ({"upper": math.nan}, errors.InvalidSpec, "upper"),
         ({"upper": "10"}, errors.InvalidSpec, "upper"),
+        ({"upper": -1.0, "non_negative": True}, errors.InvalidSpec, "upper"),
         ({"non_negative": "yes"}, errors.InvalidSpec, "non_negative"),
         ({"integer": "yes"}, errors.InvalidSpec, "integer"),
         ({"candidates": "theta"}, errors.InvalidSpec, "candidates"),
@@ -239,6 +241,12 @@ def test_an_upper_bound_below_all_values_caps_every_forecast_and_says_so():
     found = forecasted(panels.build(panels.seasonal(2, 60)), spec(upper=50.0))
     assert found.mean.max() <= 50.0
     assert all("clipped" in flags for flags in found.flags)
+
+
+def test_an_upper_bound_below_zero_lifts_the_bound_at_zero():
+    found = forecasted(panels.build(panels.seasonal(2, 60)), spec(upper=-5.0))
+    assert (found.mean == -5.0).all()
+    assert (found.bands[95].lo < -5.0).all()
 
 
 def test_one_strange_series_leaves_the_others_alone():
