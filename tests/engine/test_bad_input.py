@@ -229,7 +229,7 @@ def test_an_unknown_frequency_is_named_with_those_that_are_known(frequency):
     assert "W-SUN" in error.detail
 
 
-@pytest.mark.parametrize("effort", ["fast", "balanced"])
+@pytest.mark.parametrize("effort", ["fast", "balanced", "best"])
 def test_next_to_no_time_still_gives_every_series_a_forecast(effort):
     found = forecasted(
         panels.build(panels.seasonal(5, 80)), Spec(HORIZON, effort=effort, time_budget_seconds=0.1)
