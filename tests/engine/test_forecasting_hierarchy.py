@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
 
 import numpy as np
@@ -183,21 +182,6 @@ def test_a_bundle_whose_tree_or_weights_do_not_fit_is_damaged(name, value):
     arrays = {**content.arrays, f"reconcile/{name}": value}
     with pytest.raises(errors.BundleDamaged, match="reconcile"):
         load_bundle(bundle.pack(bundle.Content(meta, arrays, content.texts)))
-
-
-def test_ten_thousand_series_are_made_to_add_up_in_little_time():
-    rng = np.random.default_rng(0)
-    base = panels.build(list(rng.uniform(50, 100, (10_000, 14))), "MS", 1)
-    stores = [f"s{s // 20}" for s in range(10_000)]
-    base = replace(base, static={"region": [f"r{s // 1000}" for s in range(10_000)], "store": stores})
-    spec = Spec(3, levels=(80,), candidates=("seasonal_naive",), windows=2)
-    started = time.perf_counter()
-    plain = forecast(base, spec)
-    middle = time.perf_counter()
-    whole = forecast(base, replace(spec, hierarchy=KEYS))
-    ended = time.perf_counter()
-    assert len(whole.series_ids) == len(plain.series_ids) + 511
-    assert ended - middle < 2.5 * (middle - started) + 2.0
 
 
 def test_a_test_vector_tells_when_the_weights_were_changed():
