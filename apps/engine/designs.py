@@ -13,6 +13,7 @@ from apps.engine.features import PAST_LAGS, SEASONS_BACK, SMOOTHINGS, FeatureSpe
 from apps.engine.frequency import Frequency, Times
 
 SMALL = 1e-300
+FEW = 4  # points that tell where a covariate was lately
 MOST_SPREAD = 5.0  # changes beyond this many scales count as this
 
 
@@ -300,23 +301,42 @@ def _covariates(spec: FeatureSpec, origins: Ints, steps: Ints, known: Mapping[st
     for i, name in enumerate(spec.covariates):
         values = known[name][target]
         if name not in spec.indicators:
-            values = _relative(values, _each(_recent(spec, known[name], origins)[:, None], steps)[:, 0])
+            values = _relative(
+                values, _each(_recent(known[name], origins, spec.window)[:, None], steps)[:, 0]
+            )
         columns[:, i] = values
     return columns
 
 
 def _changes(spec: FeatureSpec, origins: Ints, steps: Ints, known: Mapping[str, Floats]) -> Floats:
-    """Of each covariate how far it will have moved from the origin to the target, and where it is at the origin."""
+    """The columns of each covariate that `FeatureSpec.changes` names."""
     columns = []
     for name in spec.covariates:
-        now, then = known[name][origins], known[name][origins[:, None] + steps].ravel()
-        mean = np.zeros(len(origins)) if name in spec.indicators else _recent(spec, known[name], origins)
-        size = np.ones(len(origins)) if name in spec.indicators else _size(mean)
-        columns += [
-            (then - np.repeat(now, steps.shape[1])) / np.repeat(size, steps.shape[1]),
-            np.repeat((now - mean) / size, steps.shape[1]),
-        ]
+        found = _compared(spec, known[name], origins, steps, is_indicator=name in spec.indicators)
+        columns += [found[kind].ravel() for kind in spec.changes]
     return np.stack(columns, axis=1) if columns else np.zeros((steps.size, 0))
+
+
+def _compared(
+    spec: FeatureSpec, values: Floats, origins: Ints, steps: Ints, *, is_indicator: bool
+) -> dict[str, Floats]:
+    """A covariate at the target as it is; how far it will have moved since the origin, and since the same place in the last
+    season; where it is at the origin, and where it was lately, beside its recent mean; f8[O, K] each.
+    """
+    target = origins[:, None] + steps
+    before = target - spec.season * -(-steps // spec.season)
+    mean = np.zeros(len(origins)) if is_indicator else _recent(values, origins, spec.window)
+    size = (np.ones(len(origins)) if is_indicator else _size(mean))[:, None]
+    then, now = values[target], values[origins][:, None]
+    lately = _recent(values, origins, FEW) - mean
+    last_season = np.where(before >= 0, values[np.maximum(before, 0)], np.nan)
+    return {
+        "given": then,
+        "change": (then - now) / size,
+        "latest": np.broadcast_to((now - mean[:, None]) / size, then.shape),
+        "since_season": (then - last_season) / size,
+        "usual": np.broadcast_to(lately[:, None] / size, then.shape),
+    }
 
 
 def _past(spec: FeatureSpec, origins: Ints, past: Mapping[str, Floats]) -> Floats:
@@ -326,15 +346,15 @@ def _past(spec: FeatureSpec, origins: Ints, past: Mapping[str, Floats]) -> Float
         last = _windows(
             np.concatenate([np.full(PAST_LAGS, np.nan), past[name]]), origins + PAST_LAGS, PAST_LAGS
         )
-        mean = _recent(spec, past[name], origins)[:, None]
+        mean = _recent(past[name], origins, spec.window)[:, None]
         columns[:, i * PAST_LAGS : (i + 1) * PAST_LAGS] = _relative(last[:, ::-1], mean)
     return columns
 
 
-def _recent(spec: FeatureSpec, column: Floats, origins: Ints) -> Floats:
-    """A covariate's mean over the window before and at each origin; f8[O]."""
-    padded = np.concatenate([np.full(spec.window, np.nan), column])
-    return _mean(_windows(padded, origins + spec.window, spec.window))
+def _recent(column: Floats, origins: Ints, width: int) -> Floats:
+    """A covariate's mean over the points before and at each origin; f8[O]."""
+    padded = np.concatenate([np.full(width, np.nan), column])
+    return _mean(_windows(padded, origins + width, width))
 
 
 def _relative(values: Floats, mean: Floats) -> Floats:

@@ -40,7 +40,7 @@ MEMBERS: Final[dict[str, dict[str, tuple[str, ...]]]] = {
         "seasonal": ("standard_theta", "theta", "damped", "auto_ets", "auto_ces", "auto_arima"),
         "long": ("theta", "damped", "auto_arima", "mstl_ets", "mstl_arima", "seasonal_naive_long"),
         "intermittent": ("croston_sba", "tsb", "adida", "imapa"),
-        "global": ("lightgbm_global",),
+        "global": ("lightgbm_global", "lightgbm_recursive"),
     },
     "best": {
         "yearly": ("drift", "standard_theta", "theta", "damped", "auto_ets", "auto_ces"),

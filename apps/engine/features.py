@@ -45,6 +45,9 @@ SEASONS_AVERAGED, POINTS_AVERAGED = (
 )  # fewest and most seasons, and points where these leave a choice
 SMOOTHINGS = (0.2, 0.5)
 PAST_LAGS = 3
+CHANGES = ("change", "latest")  # columns of a covariate beside x_
+SEASONAL_CHANGES = ("given", "since_season", "usual")  # and where the season is short
+LONGEST_SHORT_SEASON = 31
 
 
 @dataclass(frozen=True)
@@ -139,15 +142,23 @@ class FeatureSpec:
         by_width = tuple(f"{kind}_{w}" for kind in ("mean", "slope", "lead") for w in self.widths)
         smoothed = tuple(f"mean_fading_{i}" for i in range(len(SMOOTHINGS)))
         seasonal = ("seasonal_term", "seasonal_strength") if self.seasons else ()
-        changes = tuple(f"{kind}_{name}" for name in self.covariates for kind in ("change", "latest"))
+        changes = tuple(f"{kind}_{name}" for name in self.covariates for kind in self.changes)
         past = tuple(f"past_{lag}_{name}" for name in self.past for lag in range(PAST_LAGS))
         static = tuple(f"static_{name}" for name in self.static)
         return (*by_width, *smoothed, "persistence", "length", "height", *seasonal, *changes, *past, *static)
 
+    @property
+    def changes(self) -> tuple[str, ...]:
+        """The kinds of columns that a covariate has beside its value at the target.
+
+        Where the season is long the history holds too few of them for a comparison with the last to help.
+        """
+        return CHANGES + (SEASONAL_CHANGES if 1 < self.season <= LONGEST_SHORT_SEASON else ())
+
     @cached_property
     def owners(self) -> dict[str, str]:
         """The covariate or attribute behind each column that comes of one."""
-        found = {f"{kind}_{name}": name for name in self.covariates for kind in ("x", "change", "latest")}
+        found = {f"{kind}_{name}": name for name in self.covariates for kind in ("x", *self.changes)}
         found |= {f"past_{lag}_{name}": name for name in self.past for lag in range(PAST_LAGS)}
         return found | {f"static_{name}": name for name in self.static}
 

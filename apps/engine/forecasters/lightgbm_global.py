@@ -16,8 +16,8 @@ from apps.engine.forecasters.base import Estimate, FitContext, Forecaster
 from apps.engine.panel import Floats, Panel
 from apps.engine.serving.state import State
 
-MAX_ROWS = 40_000
-TREES = 150
+MAX_ROWS = 25_000
+TREES = 100
 PARAMETERS: dict[str, Any] = {
     "objective": "regression_l1",
     "learning_rate": 0.08,

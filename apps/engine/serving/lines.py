@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from apps.engine.features import FeatureSpec
 from apps.engine.serving.state import Floats, Ints
 
-MOST_SCALES = 30.0  # a feature beyond this counts as this
+MOST_SCALES = 30.0  # a feature that is no covariate counts as this beyond it
 CODES = {
     "month_of_year": 13,
     "quarter_of_year": 5,
@@ -26,7 +26,8 @@ def expanded(spec: FeatureSpec, x: Floats) -> Floats:
     step; codes as one column for each value.
     """
     plain, coded = _columns(spec)
-    there = np.clip(np.nan_to_num(x[:, plain]), -MOST_SCALES, MOST_SCALES)
+    most = np.asarray([np.inf if spec.names[c] in spec.owners else MOST_SCALES for c in plain])
+    there = np.clip(np.nan_to_num(x[:, plain]), -most, most)
     ones = [(x[:, [c]] == np.arange(count)).astype(np.float64) for c, count in coded]
     return np.hstack([there, there * np.sqrt(x[:, :1]), *ones])
 
