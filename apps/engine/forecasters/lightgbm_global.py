@@ -52,12 +52,20 @@ class LightGBMGlobal(Forecaster):
         rows = pooled.training_rows(
             panel, spec, context.horizon, most=MAX_ROWS, seed=context.seed, usable=np.flatnonzero(fitted)
         )
+        if (missing := self.lacks(rows)) is not None:
+            return Estimate(
+                State(self.name, np.zeros(len(panel), bool)), dict.fromkeys(panel.series_ids, missing)
+            )
         text, residuals = self.learn(rows, spec, context)
         arrays = {
             "residual_sd": pooled.spread(residuals, rows.steps, context.horizon),
             "static": pooled.codes(panel, spec),
         }
         return Estimate(State(self.name, fitted, {"features": spec.as_json()}, arrays, text), reasons)
+
+    def lacks(self, rows: pooled.Rows) -> str | None:
+        """What is missing to learn from these rows, in words; None when nothing is."""
+        return None if len(rows.target) > 1 else "the panel's series are too short to learn from"
 
     def learn(self, rows: pooled.Rows, spec: FeatureSpec, context: FitContext) -> tuple[str, Floats]:
         """The text of the model, and its residuals f8[R] in its units."""

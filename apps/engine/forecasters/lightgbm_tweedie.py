@@ -29,6 +29,12 @@ class LightGBMTweedie(LightGBMGlobal):
         "tweedie_variance_power": 1.2,
     }
 
+    def lacks(self, rows: pooled.Rows) -> str | None:
+        """See `LightGBMGlobal`."""
+        return super().lacks(rows) or (
+            None if rows.ratio.any() else "nothing in the panel is ever above its floor"
+        )
+
     def learn(self, rows: pooled.Rows, spec: FeatureSpec, context: FitContext) -> tuple[str, Floats]:
         """See `LightGBMGlobal`."""
         text, raw = boost(rows, rows.ratio, spec, context, self.parameters)
