@@ -33,6 +33,7 @@ MEMBERS: Final[dict[str, dict[str, tuple[str, ...]]]] = {
         "long": ("theta", "damped", "seasonal_naive_long"),
         "intermittent": ("croston_sba", "tsb"),
         "global": ("lightgbm_global",),
+        "covariates": ("lightgbm_tweedie", "linear_global"),
     },
     "balanced": {
         "yearly": ("standard_theta", "theta", "damped", "auto_ets"),
@@ -40,6 +41,7 @@ MEMBERS: Final[dict[str, dict[str, tuple[str, ...]]]] = {
         "long": ("theta", "damped", "auto_arima", "mstl_ets", "mstl_arima", "seasonal_naive_long"),
         "intermittent": ("croston_sba", "tsb", "adida", "imapa"),
         "global": ("lightgbm_global", "lightgbm_recursive"),
+        "covariates": ("lightgbm_tweedie", "linear_global"),
     },
     "best": {
         "yearly": ("standard_theta", "theta", "damped", "auto_ets", "drift", "naive", "auto_ces"),
@@ -47,6 +49,7 @@ MEMBERS: Final[dict[str, dict[str, tuple[str, ...]]]] = {
         "long": ("theta", "damped", "auto_ces", "auto_arima", "mstl_ets", "mstl_arima", "seasonal_naive_long"),
         "intermittent": ("croston", "croston_sba", "tsb", "adida", "imapa", "window_average"),
         "global": ("lightgbm_global", "lightgbm_recursive", "lightgbm_tweedie", "linear_global"),
+        "covariates": (),
     },
 }  # fmt: skip
 WINDOWS: Final = {"fast": 2, "balanced": 2, "best": 4}
@@ -69,6 +72,8 @@ def kinds(panel: Panel) -> list[str]:
         found.append("intermittent")
     if len(panel.values) >= POINTS_FOR_TREES or panel.known_future or panel.past:
         found.append("global")
+    if panel.known_future:
+        found.append("covariates")
     return found
 
 
