@@ -34,6 +34,7 @@ MEMBERS: Final[dict[str, dict[str, tuple[str, ...]]]] = {
         "long": ("theta", "damped", "seasonal_naive_long"),
         "intermittent": ("croston_sba", "tsb"),
         "global": ("lightgbm_global",),
+        "covariates": ("lightgbm_tweedie", "linear_global"),
     },
     "balanced": {
         "yearly": ("drift", "standard_theta", "theta", "auto_ets"),
@@ -41,6 +42,7 @@ MEMBERS: Final[dict[str, dict[str, tuple[str, ...]]]] = {
         "long": ("theta", "damped", "auto_arima", "mstl_ets", "mstl_arima", "seasonal_naive_long"),
         "intermittent": ("croston_sba", "tsb", "adida", "imapa"),
         "global": ("lightgbm_global", "lightgbm_recursive"),
+        "covariates": ("lightgbm_tweedie", "linear_global"),
     },
     "best": {
         "yearly": ("drift", "standard_theta", "theta", "damped", "auto_ets", "auto_ces"),
@@ -48,6 +50,7 @@ MEMBERS: Final[dict[str, dict[str, tuple[str, ...]]]] = {
         "long": ("theta", "damped", "auto_ces", "auto_arima", "mstl_ets", "mstl_arima", "seasonal_naive_long"),
         "intermittent": ("croston", "croston_sba", "tsb", "adida", "imapa", "window_average"),
         "global": ("lightgbm_global", "lightgbm_recursive", "lightgbm_tweedie", "linear_global"),
+        "covariates": (),
     },
 }  # fmt: skip
 WINDOWS: Final = {"fast": 2, "balanced": 2, "best": 4}
@@ -70,6 +73,8 @@ def kinds(panel: Panel) -> list[str]:
         found.append("intermittent")
     if len(panel.values) >= POINTS_FOR_TREES or panel.known_future or panel.past:
         found.append("global")
+    if panel.known_future:
+        found.append("covariates")
     return found
 
 

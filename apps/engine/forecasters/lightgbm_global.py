@@ -18,6 +18,10 @@ from apps.engine.serving.state import State
 
 MAX_ROWS = 25_000
 TREES = 100
+FOR_COVARIATES = {
+    "rows": 2,
+    "trees": 3,
+}  # as many times; their effects are finer than the course of the values
 PARAMETERS: dict[str, Any] = {
     "objective": "regression_l1",
     "learning_rate": 0.08,
@@ -50,7 +54,12 @@ class LightGBMGlobal(Forecaster):
         if not fitted.any():
             return Estimate(State(self.name, fitted), reasons)
         rows = pooled.training_rows(
-            panel, spec, context.horizon, most=MAX_ROWS, seed=context.seed, usable=np.flatnonzero(fitted)
+            panel,
+            spec,
+            context.horizon,
+            most=MAX_ROWS * _times("rows", spec),
+            seed=context.seed,
+            usable=np.flatnonzero(fitted),
         )
         if (missing := self.lacks(rows)) is not None:
             return Estimate(
@@ -86,9 +95,13 @@ def boost(
         rows.x, target, weight=rows.weight / rows.weight.mean(), feature_name=names, categorical_feature=categories,
         free_raw_data=False,
     )  # fmt: skip
-    booster = lightgbm.train(settings, data, num_boost_round=TREES)
+    booster = lightgbm.train(settings, data, num_boost_round=TREES * _times("trees", spec))
     predicted = booster.predict(rows.x, raw_score=True, num_threads=context.threads)
     return _portable(booster.model_to_string()), np.asarray(predicted, np.float64)
+
+
+def _times(what: str, spec: FeatureSpec) -> int:
+    return FOR_COVARIATES[what] if spec.covariates else 1
 
 
 def _portable(text: str) -> str:
