@@ -54,6 +54,7 @@ MEMBERS: Final[dict[str, dict[str, tuple[str, ...]]]] = {
     },
 }  # fmt: skip
 WINDOWS: Final = {"fast": 2, "balanced": 2, "best": 4}
+PATIENCE: Final = {"fast": 1, "balanced": 4, "best": 6}
 
 
 def plan(panel: Panel, spec: Spec) -> Plan:

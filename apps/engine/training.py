@@ -23,7 +23,7 @@ from apps.engine import (
 )
 from apps.engine.backtest import Window
 from apps.engine.contracts import AUTO, Candidate, Progress, Spec, TrainResult
-from apps.engine.forecasters import NAIVE, FitContext, Fitted
+from apps.engine.forecasters import NAIVE, Fitted
 from apps.engine.packing import Chosen, pack_model
 from apps.engine.panel import Floats, Panel
 from apps.engine.preparing import Prepared
@@ -165,9 +165,7 @@ def _fit(trial: Trial, panel: Panel, bench: Bench, progress: Progress) -> Fitted
     try:
         if trial.forecaster.name != NAIVE and trials.cannot_start(trial.forecaster, clock):
             raise errors.OutOfTime(forecaster=trial.forecaster.label)
-        context = FitContext(
-            bench.spec.horizon, bench.spec.seed, bench.spec.threads, hints, clock, bench.workers
-        )
+        context = replace(bench.context(), hints=hints, clock=clock)
         return trial.forecaster.fit(panel, context)
     except Exception as error:  # noqa: BLE001 - whatever a library raises must not sink the other members
         return error

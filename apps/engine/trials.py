@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from apps.engine import backtest, errors
+from apps.engine import backtest, efforts, errors
 from apps.engine.backtest import Outcome, Window
 from apps.engine.contracts import Candidate, Progress, Spec
 from apps.engine.forecasters import NAIVE, FitContext, Forecaster
@@ -43,7 +43,12 @@ class Bench:
     def context(self) -> FitContext:
         """How a candidate is fitted in a window."""
         return FitContext(
-            self.spec.horizon, self.spec.seed, self.spec.threads, clock=self.clock, workers=self.workers
+            self.spec.horizon,
+            self.spec.seed,
+            self.spec.threads,
+            clock=self.clock,
+            workers=self.workers,
+            patience=efforts.PATIENCE[self.spec.effort],
         )
 
 

@@ -24,6 +24,7 @@ HERE = InThisProcess()
 @dataclass(frozen=True)
 class FitContext:
     """How to fit: `horizon` steps, `seed`, `threads` for native libraries, until which time (`clock`) and where (`workers`).
+    `patience` is how many times as many and smaller steps a learner takes than it needs at least.
 
     `hints` carries a forecaster's own choices from an earlier cutoff of the same panel (by series id), so
     that a backtest searches once and only re-estimates afterwards; it never carries later data to an earlier
@@ -36,6 +37,7 @@ class FitContext:
     hints: Mapping[str, str] = field(default_factory=dict)
     clock: Clock = NEVER
     workers: Workers = HERE
+    patience: int = 1
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,11 @@ TREES = 100
 FOR_COVARIATES = {
     "rows": 2,
     "trees": 3,
-}  # as many times; their effects are finer than the course of the values
+}  # as many times: their effects are finer than the course of the values
+MOST_TREES = 600
+SMALLER_STEPS = (
+    0.7  # the power of patience by which trees correct less, so that more of them go a little further
+)
 PARAMETERS: dict[str, Any] = {
     "objective": "regression_l1",
     "learning_rate": 0.08,
@@ -57,7 +61,7 @@ class LightGBMGlobal(Forecaster):
             panel,
             spec,
             context.horizon,
-            most=MAX_ROWS * _times("rows", spec),
+            most=MAX_ROWS * max(_times("rows", spec), min(context.patience, 2)),
             seed=context.seed,
             usable=np.flatnonzero(fitted),
         )
@@ -88,14 +92,16 @@ def boost(
     """The text of a model of `target` f8[R], and what it says of its own rows, raw, f8[R]."""
     import lightgbm
 
-    settings = {**parameters, "seed": context.seed, "num_threads": context.threads}
+    rate = parameters["learning_rate"] / context.patience**SMALLER_STEPS
+    trees = min(TREES * _times("trees", spec) * context.patience, MOST_TREES)
+    settings = {**parameters, "learning_rate": rate, "seed": context.seed, "num_threads": context.threads}
     names = [f"f{i}" for i in range(len(spec.names))]
     categories = [f"f{i}" for i, name in enumerate(spec.names) if name.startswith("static_")]
     data = lightgbm.Dataset(
         rows.x, target, weight=rows.weight / rows.weight.mean(), feature_name=names, categorical_feature=categories,
         free_raw_data=False,
     )  # fmt: skip
-    booster = lightgbm.train(settings, data, num_boost_round=TREES * _times("trees", spec))
+    booster = lightgbm.train(settings, data, num_boost_round=trees)
     predicted = booster.predict(rows.x, raw_score=True, num_threads=context.threads)
     return _portable(booster.model_to_string()), np.asarray(predicted, np.float64)
 
