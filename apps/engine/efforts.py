@@ -34,6 +34,7 @@ MEMBERS: Final[dict[str, dict[str, tuple[str, ...]]]] = {
         "long": ("theta", "damped", "seasonal_naive_long"),
         "intermittent": ("croston_sba", "tsb"),
         "global": ("lightgbm_global",),
+        "plain": (),
         "covariates": ("lightgbm_tweedie", "linear_global"),
     },
     "balanced": {
@@ -41,7 +42,8 @@ MEMBERS: Final[dict[str, dict[str, tuple[str, ...]]]] = {
         "seasonal": ("standard_theta", "theta", "damped", "auto_ets", "auto_ces", "auto_arima"),
         "long": ("theta", "damped", "auto_arima", "mstl_ets", "mstl_arima", "seasonal_naive_long"),
         "intermittent": ("croston_sba", "tsb", "adida", "imapa"),
-        "global": ("lightgbm_global", "lightgbm_recursive"),
+        "global": ("lightgbm_global",),
+        "plain": ("lightgbm_recursive",),
         "covariates": ("lightgbm_tweedie", "linear_global"),
     },
     "best": {
@@ -50,6 +52,7 @@ MEMBERS: Final[dict[str, dict[str, tuple[str, ...]]]] = {
         "long": ("theta", "damped", "auto_ces", "auto_arima", "mstl_ets", "mstl_arima", "seasonal_naive_long"),
         "intermittent": ("croston", "croston_sba", "tsb", "adida", "imapa", "window_average"),
         "global": ("lightgbm_global", "lightgbm_recursive", "lightgbm_tweedie", "linear_global"),
+        "plain": (),
         "covariates": (),
     },
 }  # fmt: skip
@@ -73,9 +76,7 @@ def kinds(panel: Panel) -> list[str]:
     if is_intermittent(panel).any():
         found.append("intermittent")
     if len(panel.values) >= POINTS_FOR_TREES or panel.known_future or panel.past:
-        found.append("global")
-    if panel.known_future:
-        found.append("covariates")
+        found += ["global", "covariates" if panel.known_future else "plain"]
     return found
 
 
