@@ -31,7 +31,7 @@ MEMBERS: Final[dict[str, dict[str, tuple[str, ...]]]] = {
     "fast": {
         "yearly": ("drift", "standard_theta", "theta", "damped"),
         "seasonal": ("standard_theta", "theta", "damped", "auto_ces"),
-        "long": ("theta", "damped", "seasonal_naive_long"),
+        "long": ("damped", "seasonal_naive_long"),
         "intermittent": ("croston_sba", "tsb"),
         "global": ("lightgbm_global",),
         "plain": (),
@@ -40,7 +40,7 @@ MEMBERS: Final[dict[str, dict[str, tuple[str, ...]]]] = {
     "balanced": {
         "yearly": ("drift", "standard_theta", "theta", "auto_ets"),
         "seasonal": ("standard_theta", "theta", "damped", "auto_ets", "auto_ces", "auto_arima"),
-        "long": ("theta", "damped", "auto_arima", "mstl_ets", "mstl_arima", "seasonal_naive_long"),
+        "long": ("theta", "damped", "auto_arima", "mstl_arima", "seasonal_naive_long"),
         "intermittent": ("croston_sba", "tsb", "adida", "imapa"),
         "global": ("lightgbm_global",),
         "plain": ("lightgbm_recursive",),

@@ -70,7 +70,7 @@ def test_a_lightgbm_forecast_is_explained_by_shap(window: Open, shop: Shop, stac
     asked = {"dataset": "corner-shop", "horizon": 7, "candidates": ["lightgbm_global"]}
     run = ask(stack, shop.key, "training-runs", **asked).json()
     page.goto(f"{shop.url}/training/{run['id']}/")
-    expect(page.get_by_text("LightGBM, one model for all series had the lowest error")).to_be_visible(
+    expect(page.get_by_text("LightGBM, one model for all series now answers")).to_be_visible(
         timeout=TRAINED_SECONDS * 1000
     )
     answer = ask(stack, shop.key, model="corner-shop", horizon=7, levels=[80, 95]).json()

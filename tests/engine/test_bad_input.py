@@ -163,7 +163,8 @@ def test_years_that_begin_on_a_leap_day_begin_a_day_later_in_between():
 
 def test_a_covariate_that_is_missing_in_the_future_is_carried_forward_and_said():
     found = forecasted(
-        panels.retail(3, 120), spec(candidates=("lightgbm_global",), forecaster="lightgbm_global")
+        panels.retail(3, 120),
+        spec(effort="fast", candidates=("lightgbm_global",), forecaster="lightgbm_global"),
     )
     assert all("covariate_carried_forward" in flags for flags in found.flags)
     assert any("carry them forward" in note for note in found.training.notes)

@@ -50,7 +50,7 @@ def christmas():
     """Forecasts of December 2023 with the holidays and without, and the truth."""
     truth = sales("2024-01-01").values.reshape(3, -1)[:, -31:]
     names = ("lightgbm_global",)
-    spec = Spec(31, candidates=names, forecaster="lightgbm_global", windows=1)
+    spec = Spec(31, candidates=names, effort="fast", forecaster="lightgbm_global", windows=1)
     return (
         truth,
         forecast(sales("2023-12-01"), spec),
@@ -84,7 +84,14 @@ def test_holidays_are_events_of_the_bundle_which_knows_them_for_the_whole_horizo
 
 
 def test_new_points_bring_their_holidays_with_them():
-    spec = Spec(14, forecaster="lightgbm_global", country="DE", windows=1, events=(Event("fair", FAIRS),))
+    spec = Spec(
+        14,
+        effort="fast",
+        forecaster="lightgbm_global",
+        country="DE",
+        windows=1,
+        events=(Event("fair", FAIRS),),
+    )
     data = forecast(sales("2023-12-12"), spec).training.bundle
     moved = load_bundle(update(data, sales("2023-12-20")))
     future = bundle.unpack(update(data, sales("2023-12-20"))).arrays["future/holiday"]
@@ -177,7 +184,7 @@ def test_a_covariate_that_is_not_known_ahead_hides_no_holiday_from_the_backtest(
     price = np.where(np.arange(len(plain.values)) % 5 == 0, 8.0, 10.0)
     found = forecast(
         replace(plain, known_future={"price": price}),
-        Spec(14, forecaster="lightgbm_global", country="DE", windows=2),
+        Spec(14, effort="fast", forecaster="lightgbm_global", country="DE", windows=2),
     )
     assert any("carry them forward" in note for note in found.training.notes)
     line = found.training.leaderboard[0]

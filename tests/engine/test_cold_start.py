@@ -167,7 +167,13 @@ def test_series_below_zero_are_compared_by_their_spread():
 
 def test_covariates_and_holidays_of_a_series_without_points_are_there_too():
     plain = last(panels.retail(8), {1: 0, 2: 3})
-    spec = Spec(7, candidates=("lightgbm_global",), country="DE", events=(Event("fair", ("2015-02-02",)),))
+    spec = Spec(
+        7,
+        effort="fast",
+        candidates=("lightgbm_global",),
+        country="DE",
+        events=(Event("fair", ("2015-02-02",)),),
+    )
     found = forecast(plain, spec)
     assert finite(found)
     assert "cold_start" in found.flags[1]

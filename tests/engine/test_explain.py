@@ -34,7 +34,7 @@ def test_trees_name_their_reasons_as_people_do():
 
 
 def test_a_promotion_shows_as_a_part_that_raises_the_forecast():
-    spec = Spec(7, candidates=("lightgbm_global",), future_covariates="request", windows=2)
+    spec = Spec(7, effort="fast", candidates=("lightgbm_global",), future_covariates="request", windows=2)
     data = train(panels.retail(), spec).bundle
     future = {"series-1": {"price": [10.0] * 3, "promotion": [0.0, 1.0, 0.0]}}
     found = explain(data, "series-1", 2, 0, future, 3)

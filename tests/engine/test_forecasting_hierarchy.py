@@ -110,7 +110,9 @@ def test_components_and_explanations_say_what_adding_up_did():
 
 def test_covariates_of_a_request_move_the_totals_they_are_part_of():
     plain = replace(panels.retail(), static={"region": list("NNSS")})
-    spec = Spec(7, hierarchy=("region",), candidates=("lightgbm_global",), future_covariates="request")
+    spec = Spec(
+        7, hierarchy=("region",), effort="fast", candidates=("lightgbm_global",), future_covariates="request"
+    )
     loaded = load_bundle(forecast(plain, spec).training.bundle)
     names = [*plain.series_ids, "region=N"]
     quiet, sale = ({"price": [10.0] * 7, "promotion": [share] * 7} for share in (0.0, 1.0))

@@ -37,7 +37,7 @@ ROOT = Path(__file__).resolve().parents[2]
 @pytest.fixture(scope="module")
 def trained() -> TrainResult:
     """A LightGBM bundle with covariates."""
-    spec = Spec(14, candidates=("lightgbm_global",), future_covariates="request", windows=3)
+    spec = Spec(14, effort="fast", candidates=("lightgbm_global",), future_covariates="request", windows=3)
     return train(panels.retail(), spec)
 
 
