@@ -30,7 +30,7 @@ class Plan:
 MEMBERS: Final[dict[str, dict[str, tuple[str, ...]]]] = {
     "fast": {
         "yearly": ("drift", "standard_theta", "theta", "damped"),
-        "seasonal": ("standard_theta", "theta", "damped", "auto_ces"),
+        "seasonal": ("standard_theta", "damped", "auto_ces"),
         "long": ("damped", "seasonal_naive_long"),
         "intermittent": ("croston_sba", "tsb"),
         "global": ("lightgbm_global",),

@@ -35,11 +35,13 @@ BACKTEST_SHARE = 0.6  # of a time budget; the rest is for fitting on all points
 
 @dataclass(frozen=True)
 class Mix:
-    """Forecasters fitted on all points (the seasonal naive first) and how much each counts: f8[S, M], rows sum to 1."""
+    """Forecasters fitted on all points (the seasonal naive first), how much each counts (f8[S, M], rows sum to 1), and
+    which series each can forecast: bool[S, M]."""
 
     trials: list[Trial]
     fitted: list[Fitted]
     weights: Floats
+    can: NDArray[np.bool_]
 
     @property
     def names(self) -> list[str]:
@@ -112,7 +114,7 @@ def _fit_mix(
         tried = [_failed(t, failed.get(t.forecaster.name)) for t in tried]
     good = [each for each in fitted if isinstance(each, Fitted)]
     can = np.stack([_can(each) for each in good], axis=1)
-    return Mix(kept, good, _weights(kept, bench, can)), tried
+    return Mix(kept, good, _weights(kept, bench, can), can), tried
 
 
 def _may(trial: Trial, bench: Bench, panel: Panel) -> NDArray[np.bool_]:
@@ -276,10 +278,9 @@ def _fallback_notes(ready: Prepared, mix: Mix) -> list[str]:
     ):
         return []
     alone = np.flatnonzero((mix.weights[:, mix.names.index(NAIVE)] == 1) & ~_is_cold(ready))
-    can = np.stack([_can(each) for each in mix.fitted], axis=1)
     others = np.asarray([name != NAIVE for name in mix.names])
     for row in alone:
-        flag = "naive_won" if can[row, others].any() else "fallback_naive"
+        flag = "naive_won" if mix.can[row, others].any() else "fallback_naive"
         ready.flags.setdefault(ready.panel.series_ids[row], []).append(flag)
     if not len(alone):
         return []

@@ -24,7 +24,7 @@ def test_every_candidate_is_on_the_leaderboard_in_order_beside_what_serves():
     assert all(line.windows >= 2 and line.error is None for line in result.leaderboard)
     shares = [line.weight for line in result.leaderboard if line.name != "auto"]
     assert sum(shares) == pytest.approx(1.0)
-    assert result.choices[0] == "6 members tried on 10 windows of 6 steps."
+    assert result.choices[0] == "5 members tried on 10 windows of 6 steps."
     assert "kept, by their mean weight" in result.choices[1]
 
 
