@@ -15,7 +15,6 @@ INTERMITTENT_SHARE: Final = 0.2  # of a series' points that are 0
 FEWEST_POINTS: Final = 4  # of a series that can be called intermittent
 LONGEST_SEASON: Final = 24  # above it exponential smoothing works on seasonally adjusted series
 POINTS_FOR_TREES: Final = 150  # of the whole panel
-ALL_LONG: Final = 400  # points from which a series' own errors tell much
 
 
 @dataclass(frozen=True)
@@ -40,7 +39,7 @@ MEMBERS: Final[dict[str, dict[str, tuple[str, ...]]]] = {
     "balanced": {
         "yearly": ("drift", "standard_theta", "theta", "auto_ets"),
         "seasonal": ("standard_theta", "theta", "damped", "auto_ets", "auto_ces", "auto_arima"),
-        "long": ("theta", "damped", "auto_arima", "mstl_arima", "seasonal_naive_long"),
+        "long": ("damped", "mstl_arima", "seasonal_naive_long"),
         "intermittent": ("croston_sba", "tsb", "adida", "imapa"),
         "global": ("lightgbm_global",),
         "plain": ("lightgbm_recursive",),
