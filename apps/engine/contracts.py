@@ -151,11 +151,12 @@ class Backtest:
 
     `series` are rows of `series_ids` (and of each list in `static`); `window` counts from 1, the newest; `step` from 1;
     `ds` the time forecast, `cutoff` the last one that was seen; `scale` the series' MASE denominator; `forecasts` maps a
-    candidate, and SERVED, to what it said, NaN where it said nothing.
+    candidate, and SERVED, to what it said, NaN where it said nothing; `is_total` bool[S] marks sums of other series.
     """
 
     series_ids: tuple[str, ...]
     static: Mapping[str, list[Any]]
+    is_total: NDArray[np.bool_]
     series: NDArray[np.int64]
     window: NDArray[np.int64]
     step: NDArray[np.int64]
@@ -174,7 +175,7 @@ class TrainResult:
     share of backtest points inside the band that the other windows alone would have given (None with one
     window; bands of totals are counted before their parts' sums replace them); `cutoffs` are the last training
     times of the windows, newest first, of the series that ends last; `flags` maps a series id to what was done
-    differently for it; `backtest` holds every forecast that was made of the past; `coverage_windows` says how many windows coverage rests on, `choices` what was chosen and
+    differently for it; `backtest` holds every forecast made of the past; `coverage_windows` says how many windows coverage rests on, `choices` what was chosen and
     why, in words and numbers.
     """
 

@@ -16,9 +16,10 @@ def table(
     windows: Sequence[Window],
     forecasts: Mapping[str, Sequence[Floats]],
     served: Sequence[Floats],
+    totals: Sequence[int] = (),
 ) -> Backtest | None:
-    """All that the candidates (`forecasts`: f8[R, H] a window, newest first) and what serves (`served`) forecast; None
-    without a window."""
+    """All that the candidates (`forecasts`: f8[R, H] a window, newest first) and what serves (`served`) forecast; `totals`
+    are rows that sum up others. None without a window."""
     if not windows or len(served) != len(windows):
         return None
     horizon = windows[0].actual.shape[1]
@@ -29,6 +30,7 @@ def table(
     return Backtest(
         series_ids=panel.series_ids,
         static={name: list(values) for name, values in panel.static.items()},
+        is_total=np.isin(np.arange(len(panel)), totals),
         series=series,
         window=np.repeat(np.arange(1, len(windows) + 1), [count * horizon for count in counts]),
         step=np.tile(np.arange(1, horizon + 1), sum(counts)),

@@ -77,7 +77,8 @@ def train(
     preparing.note_windows(ready, windows)
     with open_workers(spec) as workers:
         limit = Clock(_until(started, spec, BACKTEST_SHARE), clock)
-        bench = Bench(windows, len(ready.panel), spec, limit, workers, clock, desk)
+        totals = tuple(ready.structure.totals.tolist()) if ready.structure else ()
+        bench = Bench(windows, len(ready.panel), spec, limit, workers, clock, desk, totals)
         tried = trials.try_all(plan.forecasters, bench, progress)
         progress("Fitting on all data", 82.0)
         final = replace(bench, clock=Clock(_until(started, spec, 1.0), clock))
@@ -209,7 +210,7 @@ def _kept_backtest(
     ready: Prepared, bench: Bench, tried: list[Trial], held: list[calibration.Held]
 ) -> Backtest | None:
     said = {t.forecaster.name: t.outcome.forecasts for t in tried if t.outcome is not None}
-    return keeping.table(ready.panel, bench.windows, said, [each.mean for each in held])
+    return keeping.table(ready.panel, bench.windows, said, [each.mean for each in held], bench.totals)
 
 
 def _held_out(mix: Mix, bench: Bench) -> list[calibration.Held]:

@@ -33,7 +33,7 @@ class Trial:
 @dataclass(frozen=True)
 class Bench:
     """What every candidate is tried on: the windows of a panel with `series` series, the spec, who works, and until
-    when; `now` tells seconds for the leaderboard; `desk` keeps what is done."""
+    when; `now` tells seconds for the leaderboard; `desk` keeps what is done; `totals` are rows that sum up others."""
 
     windows: Sequence[Window]
     series: int
@@ -42,6 +42,7 @@ class Bench:
     workers: Workers
     now: Callable[[], float]
     desk: Desk | None = None
+    totals: tuple[int, ...] = ()
 
     def context(self) -> FitContext:
         """How a candidate is fitted in a window."""
@@ -175,8 +176,13 @@ def _cost(bench: Bench, forecasts: Sequence[Floats]) -> float | None:
     costs = bench.spec.costs
     if costs is None:
         return None
-    pairs = zip(bench.windows, forecasts, strict=True)
-    return sum(float(backtest.costed(window.actual, f, costs).sum()) for window, f in pairs)
+    total = 0.0
+    for window, forecast in zip(bench.windows, forecasts, strict=True):
+        own = ~np.isin(
+            window.rows, bench.totals
+        )  # a total's error is money that its parts' errors are already
+        total += float(backtest.costed(window.actual[own], forecast[own], costs).sum())
+    return total
 
 
 def _ticker(

@@ -10,6 +10,8 @@ class TrainingConfig(AppConfig):
         from apps.datasets import panels
         from apps.training import lineage
         from apps.training.panel import dataset_panel
+        from tenants.backups import contents
 
         panels.register(dataset_panel)
         lineage.register()
+        contents.register_files(table="training_trainingrun", path="backtest_path", sha256="backtest_sha256")

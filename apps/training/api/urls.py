@@ -5,4 +5,5 @@ from apps.training.api import views
 urlpatterns = [
     path("training-runs", views.TrainingRuns.as_view(), name="api-training-runs"),
     path("training-runs/<str:run_id>", views.TrainingRunDetail.as_view(), name="api-training-run"),
+    path("training-runs/<str:run_id>/backtest", views.Backtest.as_view(), name="api-training-backtest"),
 ]
