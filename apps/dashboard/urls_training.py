@@ -5,6 +5,8 @@ from apps.dashboard import training_views
 app_name = "training"
 urlpatterns = [
     path("of/<slug:slug>/", training_views.start, name="start"),
+    path("of/<slug:slug>/estimate/", training_views.estimate, name="estimate"),
     path("<str:run_id>/", training_views.detail, name="detail"),
     path("<str:run_id>/progress/", training_views.progress, name="progress"),
+    path("<str:run_id>/backtest/", training_views.backtest, name="backtest"),
 ]

@@ -24,7 +24,7 @@ WAYS: Final = ("series", "horizon", "segment", "window")
 def get_run(*, run_id: uuid.UUID) -> TrainingRun:
     """One run with data set and result; raises ``NotFound``."""
     run = (
-        TrainingRun.objects.select_related("dataset", "dataset_version", "model_version")
+        TrainingRun.objects.select_related("dataset", "dataset_version", "model_version__model")
         .filter(id=run_id)
         .first()
     )
@@ -51,7 +51,7 @@ def find_run_of_version(*, version_id: uuid.UUID) -> TrainingRun | None:
 def backtest_by(*, run: TrainingRun, by: str, offset: int = 0, limit: int = 1000) -> dict[str, Any]:
     """The errors of the kept forecasts by one of ``WAYS``: ``rows``, and how many there are in ``total``. By series, worst
     first, ``limit`` of them from ``offset`` on. Raises ``NoBacktest``."""
-    _check_kept(run)
+    check_kept(run)
     if by != "series":
         rows = run.breakdown[by]
         return {"rows": rows[offset : offset + limit], "total": len(rows)}
@@ -63,7 +63,7 @@ def backtest_by(*, run: TrainingRun, by: str, offset: int = 0, limit: int = 1000
 @contextlib.contextmanager
 def kept_forecasts(*, run: TrainingRun) -> Iterator[Path]:
     """The Parquet with every forecast of the backtest, checked. Raises ``NoBacktest`` and ``StorageCorrupted``."""
-    _check_kept(run)
+    check_kept(run)
     with storage.local_copy(scope.current_tenant(), run.backtest_path, run.backtest_sha256) as path:
         yield path
 
@@ -79,7 +79,8 @@ def find_policy(*, model_name: str) -> TrainingPolicy | None:
     return TrainingPolicy.objects.select_related("dataset").filter(model_name=model_name).first()
 
 
-def _check_kept(run: TrainingRun) -> None:
+def check_kept(run: TrainingRun) -> None:
+    """Raise ``NoBacktest`` where the run kept no forecasts."""
     if run.backtest_path:
         return
     reason = "no series was long enough to be tested" if run.finished_at else "it has not finished"

@@ -147,10 +147,13 @@ def delete_run(*, run_id: uuid.UUID) -> None:
             raise RunInUse(
                 run=run.public_id, reason=f"it made version {run.model_version.number} of {run.model_name}"
             )
+        if not backups.files_may_be_deleted():
+            raise RunInUse(run=run.public_id, reason="a backup is being taken; try again in a minute")
         recording.discard(run)
         audit.record(action="training.deleted", target_type="training_run", target_id=run.public_id)
         TrainingRun.objects.filter(id=run.id).delete()
-    _forget_backtest(run)
+    if run.backtest_path:
+        storage.delete(scope.current_tenant(), run.backtest_path)
 
 
 def _version(slug: str, number: int | None) -> DatasetVersion:
@@ -251,12 +254,6 @@ def _kept_backtest(run: TrainingRun, result: TrainResult) -> dict[str, Any]:
         folder = f"{BACKTESTS}/{run.id.hex}"
         sha256, path = storage.write_content(scope.current_tenant(), folder, target, ".parquet")
     return {"breakdown": breakdown, "backtest_path": path, "backtest_sha256": sha256}
-
-
-def _forget_backtest(run: TrainingRun) -> None:
-    with transaction.atomic():
-        if run.backtest_path and backups.files_may_be_deleted():
-            storage.delete(scope.current_tenant(), run.backtest_path)
 
 
 def _note_result(run: TrainingRun, result: TrainResult, version: ModelVersion, kept: dict[str, Any]) -> None:
