@@ -173,7 +173,8 @@ def read_panel(
 ) -> Panel:
     """The version's series on a regular grid, as its recipe makes them. For workers only.
 
-    ``as_of`` (aware): as everything was known then; ``covariates``: only these of its columns (None: all). Raises ``NotTrainable``, and ``StorageCorrupted`` when a file is not what was written.
+    ``as_of`` (aware): as everything was known then; ``covariates``: only these of its columns (None: all).
+    Raises ``NotTrainable``, and ``StorageCorrupted`` when a file is not what was written.
     """
     from apps.datasets import panel
     from apps.datasets.points import state

@@ -175,8 +175,8 @@ class TrainResult:
     share of backtest points inside the band that the other windows alone would have given (None with one
     window; bands of totals are counted before their parts' sums replace them); `cutoffs` are the last training
     times of the windows, newest first, of the series that ends last; `flags` maps a series id to what was done
-    differently for it; `backtest` holds every forecast made of the past; `coverage_windows` says how many windows coverage rests on, `choices` what was chosen and
-    why, in words and numbers.
+    differently for it; `coverage_windows` says how many windows coverage rests on, `choices` what was chosen and
+    why, in words and numbers; `backtest` holds every forecast that was made of the past.
     """
 
     leaderboard: list[Candidate]

@@ -22,7 +22,7 @@ LEVELS: Final = (80, 95)
 MAX_HORIZON: Final = 1000
 LEAST_BUDGET_SECONDS: Final = 5
 # Columns of the stored spec that are not the engine's, or that it knows by another name.
-OURS: Final = ("as_of", "covariates", "over_cost", "under_cost", "currency", "warm_from")
+OURS: Final = ("as_of", "covariates", "over_cost", "under_cost", "currency", "warm_from", "refresh_of")
 _CURRENCY: Final = re.compile(r"[A-Z]{3}")
 _POINTERS: Final = {"costs": "over_cost", "levels": "levels"}
 
@@ -34,7 +34,8 @@ class Asked:
     ``as_of`` (aware) trains on what was known then; ``covariates`` are the data set's columns to use (None: all, empty: none);
     ``hierarchy`` attributes from the top down (None: the keys the data set names); ``events`` of ``{"name", "times"}``;
     ``over_cost`` and ``under_cost`` are what a unit too much and too little costs, in ``currency``; ``warm_from`` is the
-    number of the model version whose members are the candidates.
+    number of the model version whose members are the candidates, ``refresh_of`` of the one that new points are brought into
+    where that can be done without training.
     """
 
     horizon: int
@@ -56,6 +57,7 @@ class Asked:
     under_cost: float | None = None
     currency: str = ""
     warm_from: int | None = None
+    refresh_of: int | None = None
 
 
 def checked(asked: Asked, version: DatasetVersion) -> dict[str, Any]:
@@ -102,6 +104,7 @@ def _spec(asked: Asked, version: DatasetVersion) -> dict[str, Any]:
         "time_budget_seconds": asked.time_budget_seconds,
         **_costs(asked),
         "warm_from": asked.warm_from,
+        "refresh_of": asked.refresh_of,
     }
     return {
         "horizon": asked.horizon,

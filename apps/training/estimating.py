@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from apps.engine import backtest, efforts
-from apps.engine.forecasters import NAIVE
+from apps.engine.forecasters import NAIVE, REGISTRY
 from apps.engine.frequency import Frequency
 from apps.training import prior
 
@@ -24,6 +24,7 @@ Past = Sequence[tuple[Features, float]]
 OTHER_EFFORT: Final = 0.3  # how much a run of another effort tells
 TRUST: Final = 1.0  # runs that the measured prior counts as
 MOST_PAST: Final = 50
+PANEL_WIDE: Final = frozenset(name for name, forecaster in REGISTRY.items() if forecaster.of_panel)
 
 
 def features_of_panel(panel: Panel, *, horizon: int, effort: str) -> dict[str, Any]:
@@ -84,12 +85,13 @@ def guess(features: Features) -> float:
 
 
 def _candidate(name: str, features: Features) -> float:
-    fixed, a_series, a_point, a_season = prior.RATES[name]
-    fits = features["windows"] + prior.FINAL_FITS
-    more = 1 + prior.COVARIATE_SHARE * features["known"]
-    seasonal = features["points"] if features["season"] > 1 else 0
-    work = a_series * features["series"] + a_point * features["points"] + a_season * seasonal
-    return float(fixed + fits * work * more)
+    rate = prior.RATES[name]
+    points = min(features["points"], rate.most_points)
+    a_point = rate.point + (rate.seasonal if features["season"] > 1 else 0)
+    a_window = rate.series * features["series"] + a_point * points
+    patience = 1 + rate.patient * (efforts.PATIENCE[features["effort"]] - 1)
+    covariates = 1 + prior.COVARIATE_SHARE * features["known"] * (name in PANEL_WIDE)
+    return rate.fixed + (features["windows"] + prior.FINAL_FITS) * a_window * patience * covariates
 
 
 def _alike(features: Features, other: Features) -> float:

@@ -173,3 +173,39 @@ class TrainForm(forms.Form):
 def _time(text: str) -> str | int:
     """A whole number where it is one, else text as the engine reads it."""
     return int(text) if text.lstrip("-").isdigit() and len(text) < 19 and "-" not in text[1:] else text
+
+
+class PolicyForm(forms.Form):
+    """When a model is trained again by itself."""
+
+    on_new_data = forms.BooleanField(required=False, label="When its data set has new data")
+    quiet_minutes = forms.IntegerField(
+        min_value=1,
+        max_value=1440,
+        initial=15,
+        label="Minutes without a change before it starts",
+        help_text="So that many changes in a row are one training.",
+    )
+    cron = forms.CharField(
+        required=False,
+        max_length=100,
+        label="On a schedule",
+        help_text="A cron expression: 0 6 * * 1 is Monday at six. Empty: on no schedule.",
+    )
+    zone = forms.CharField(
+        max_length=60, initial="UTC", label="Time zone", help_text="Such as Europe/Berlin."
+    )
+    policy = forms.ChoiceField(
+        choices=[
+            ("promote", "It answers from then on"),
+            ("challenger", "It is registered as the challenger"),
+            ("register", "It is registered, and nothing else"),
+        ],
+        label="What becomes of the new version",
+    )
+    warm_start = forms.BooleanField(
+        required=False, label="Try only the members that counted in the version before: quicker"
+    )
+    refresh = forms.BooleanField(
+        required=False, label="Where only new points came, bring them in without training: quickest"
+    )

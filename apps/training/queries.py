@@ -45,7 +45,12 @@ def list_runs(*, dataset_id: uuid.UUID | None = None) -> QuerySet[TrainingRun]:
 
 def find_run_of_version(*, version_id: uuid.UUID) -> TrainingRun | None:
     """The run that made a model version."""
-    return TrainingRun.objects.select_related("dataset").filter(model_version_id=version_id).first()
+    return (
+        TrainingRun.objects.select_related("dataset")
+        .filter(model_version_id=version_id)
+        .order_by("id")
+        .first()
+    )
 
 
 def backtest_by(*, run: TrainingRun, by: str, offset: int = 0, limit: int = 1000) -> dict[str, Any]:

@@ -26,7 +26,7 @@ from apps.registry import queries as registry
 from apps.registry import services as publishing
 from apps.registry.contracts import Trained
 from apps.registry.errors import ModelNameTaken
-from apps.training import asking, estimates, queries, recording, warm
+from apps.training import asking, estimates, queries, recording, refreshing, warm
 from apps.training.asking import MAX_HORIZON, Asked
 from apps.training.errors import RunInUse
 from apps.training.models import Origin, Policy, TrainingRun
@@ -111,13 +111,13 @@ def perform(*, run_id: uuid.UUID, progress: Progress) -> ModelVersion:
     """Train, publish and note the result; what a worker does. Effects commit under the job's lease, once."""
     run = queries.get_run(run_id=run_id)
     try:
-        result, seconds = _train(run, progress)
-        progress("Registering the model", 96)
-        version = publishing.publish(
-            trained=_trained(run, result),
-            policy=run.policy,  # type: ignore[arg-type] # one of Policy's
-            progress=progress,
-        )
+        progress("Reading the data", 1)
+        panel = _panel(run)
+        trained = _refreshed(run, panel)
+        if trained is not None:
+            return _publish_refreshed(run, trained, progress)
+        result, seconds = _train(run, panel, progress)
+        version = _publish(run, _trained(run, result), progress)
     except EngineError as error:
         _note_failure(run, error.code, error.detail, progress)
         raise EngineFailure(error) from error
@@ -177,15 +177,17 @@ def _check_name(name: str, dataset: Dataset) -> None:
         raise ModelNameTaken(name=name, dataset=taken.dataset.name)
 
 
-def _train(run: TrainingRun, progress: Progress) -> tuple[TrainResult, float]:
+def _panel(run: TrainingRun) -> Panel:
+    as_of = parse_datetime(run.spec["as_of"]) if run.spec.get("as_of") else None
+    return datasets.read_panel(
+        version=run.dataset_version, as_of=as_of, covariates=run.spec.get("covariates")
+    )
+
+
+def _train(run: TrainingRun, panel: Panel, progress: Progress) -> tuple[TrainResult, float]:
     """What the engine makes of it, and the seconds it took."""
     from apps.engine import training
 
-    progress("Reading the data", 1)
-    as_of = parse_datetime(run.spec["as_of"]) if run.spec.get("as_of") else None
-    panel = datasets.read_panel(
-        version=run.dataset_version, as_of=as_of, covariates=run.spec.get("covariates")
-    )
     spec = asking.engine_spec(run.spec, workers=_workers(panel))
     desk = recording.RunDesk(run, progress)
     began = timezone.now()
@@ -193,6 +195,39 @@ def _train(run: TrainingRun, progress: Progress) -> tuple[TrainResult, float]:
         panel, spec, lambda stage, percent: progress(stage, 2 + 0.93 * percent), desk=desk
     )
     return result, (timezone.now() - began).total_seconds()
+
+
+def _publish(run: TrainingRun, trained: Trained, progress: Progress) -> ModelVersion:
+    progress("Registering the model", 96)
+    return publishing.publish(
+        trained=trained,
+        policy=run.policy,  # type: ignore[arg-type] # one of Policy's
+        progress=progress,
+    )
+
+
+def _refreshed(run: TrainingRun, panel: Panel) -> Trained | None:
+    """The version with its new points, where that is wanted and can be; else why not is noted on the run."""
+    if "refresh_of" not in run.spec:
+        return None
+    trained, reason = refreshing.refreshed(run, panel)
+    if trained is None:
+        run.notes = [f"It was trained, as new points could not just be brought in: {reason}"]
+    return trained
+
+
+def _publish_refreshed(run: TrainingRun, trained: Trained, progress: Progress) -> ModelVersion:
+    version = _publish(run, trained, progress)
+    columns = {
+        "leaderboard": trained.leaderboard,
+        "notes": trained.notes,
+        "selected": trained.algorithm,
+        "refreshed": True,
+    }
+    with transaction.atomic():
+        progress.hold()
+        _finish(run, version, columns)
+    return version
 
 
 def _workers(panel: Panel) -> int:
@@ -259,25 +294,28 @@ def _kept_backtest(run: TrainingRun, result: TrainResult) -> dict[str, Any]:
 def _note_result(run: TrainingRun, result: TrainResult, version: ModelVersion, kept: dict[str, Any]) -> None:
     columns: dict[str, Any] = {
         "leaderboard": [candidate.as_json() for candidate in result.leaderboard],
-        "notes": _said(result),
+        "notes": [*run.notes, *_said(result)],
         "coverage": {str(level): share for level, share in result.coverage.items()},
         "selected": result.selected,
-        "model_version": version,
-        "finished_at": timezone.now(),
         **kept,
     }
-    if not TrainingRun.objects.filter(id=run.id, finished_at=None).update(**columns):
+    _finish(run, version, columns)
+
+
+def _finish(run: TrainingRun, version: ModelVersion, columns: dict[str, Any]) -> None:
+    done = {**columns, "model_version": version, "finished_at": timezone.now()}
+    if not TrainingRun.objects.filter(id=run.id, finished_at=None).update(**done):
         return  # an earlier attempt came this far and was killed before its job ended
     openlineage.announce(kind="training_run", id=run.public_id)
     audit.record(
         action="training.succeeded",
         target_type="training_run",
         target_id=run.public_id,
-        changes={"model": run.model_name, "version": version.number, "selected": result.selected},
+        changes={"model": run.model_name, "version": version.number, "selected": columns["selected"]},
     )
     events.emit(
         type="training_run.succeeded",
-        data={**_about(run), "version": version.number, "selected": result.selected},
+        data={**_about(run), "version": version.number, "selected": columns["selected"]},
     )
 
 

@@ -17,9 +17,9 @@ from django.utils import timezone
 from apps.accounts.permissions import Role
 from apps.core import storage
 from apps.core.tenancy import TenantKey
-from apps.engine import backtest as engine_backtest
 from apps.datasets.models import FileKind
 from apps.datasets.services import files
+from apps.engine import backtest as engine_backtest
 from apps.events.models import Event
 from apps.jobs.models import JobState
 from apps.training import queries, recording, services
