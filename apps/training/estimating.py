@@ -91,7 +91,7 @@ def _candidate(name: str, features: Features) -> float:
     a_window = rate.series * features["series"] + a_point * points
     patience = 1 + rate.patient * (efforts.PATIENCE[features["effort"]] - 1)
     covariates = 1 + prior.COVARIATE_SHARE * features["known"] * (name in PANEL_WIDE)
-    return rate.fixed + (features["windows"] + prior.FINAL_FITS) * a_window * patience * covariates
+    return float(rate.fixed + (features["windows"] + prior.FINAL_FITS) * a_window * patience * covariates)
 
 
 def _alike(features: Features, other: Features) -> float:

@@ -20,7 +20,7 @@ class ModelPolicy(APIView):
 
     required_scope: ClassVar = {"GET": "models:read", "PUT": "models:train", "DELETE": "models:train"}
 
-    def get(self, request: Request, name: str) -> Response:
+    def get(self, _request: Request, name: str) -> Response:
         """What was set; ``enabled`` is false where nothing is."""
         registry.get_model(name=name)
         return Response(show(name, queries.find_policy(model_name=name)))
@@ -31,7 +31,7 @@ class ModelPolicy(APIView):
         asked["zone"] = asked.pop("timezone")
         return Response(show(name, policies.set_policy(model_name=name, **asked)))
 
-    def delete(self, request: Request, name: str) -> Response:
+    def delete(self, _request: Request, name: str) -> Response:
         """Train by hand only: 204."""
         policies.remove_policy(model_name=name)
         return Response(status=204)
