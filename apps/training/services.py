@@ -124,6 +124,10 @@ def perform(*, run_id: uuid.UUID, progress: Progress) -> ModelVersion:
     except AppError as error:
         _note_failure(run, error.code, error.detail, progress)
         raise
+    except Exception as error:
+        if _is_last_attempt(run):
+            _note_failure(run, "job_crashed", f"{type(error).__name__}: {error}", progress)
+        raise
     columns = {**_kept_backtest(run, result), "seconds": seconds}
     with transaction.atomic():
         progress.hold()
@@ -317,6 +321,11 @@ def _finish(run: TrainingRun, version: ModelVersion, columns: dict[str, Any]) ->
         type="training_run.succeeded",
         data={**_about(run), "version": version.number, "selected": columns["selected"]},
     )
+
+
+def _is_last_attempt(run: TrainingRun) -> bool:
+    job = job_queries.get_job(job_id=run.job_id)
+    return job.attempt >= job.max_attempts
 
 
 def _note_failure(run: TrainingRun, code: str, detail: str, progress: Progress) -> None:

@@ -167,6 +167,23 @@ def test_a_training_whose_data_came_to_nothing_fails_in_words_and_is_told(
     assert (event["training_run"], event["code"]) == (run.public_id, "dataset_not_trainable")
 
 
+def test_a_crash_is_told_when_nobody_tries_again(
+    train: Train, tenant: TenantKey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def crash(*_: Any) -> None:
+        raise RuntimeError("no memory left")
+
+    monkeypatch.setattr(services, "_train", crash)
+    run = train()
+    assert told("training_run.failed") == [], "it is tried again"
+    for _ in range(2):
+        run = finish(tenant, run)
+    assert job_of(tenant, run).state == JobState.FAILED
+    (event,) = told("training_run.failed")
+    assert (event["code"], event["detail"]) == ("job_crashed", "RuntimeError: no memory left")
+    assert run.model_version is None
+
+
 def test_training_as_of_a_time_sees_what_was_known_then(train: Train, tenant: TenantKey) -> None:
     run = train(as_of=MIDDLE)
     assert run.model_version is not None
