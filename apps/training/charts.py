@@ -8,6 +8,11 @@ from apps.training.models import TrainingRun
 
 SERVED: Final = "What serves"
 NAIVE: Final = "Seasonal naive"
+SHOWN: Final = {
+    "Y": 4,
+    "Q": 7,
+    "M": 7,
+}  # characters of a time that tell steps of years, quarters and months apart
 
 
 def page(run: TrainingRun) -> dict[str, Any]:
@@ -44,6 +49,7 @@ def _bars(labels: list[str], rows: list[dict[str, Any]]) -> dict[str, Any]:
     return {
         "title": "MASE",
         "labels": labels,
+        "beside": True,
         "series": [
             {"name": SERVED, "values": [row["mase"] for row in rows]},
             {"name": NAIVE, "values": [row["naive_mase"] for row in rows]},
@@ -56,14 +62,16 @@ def _missed(run: TrainingRun) -> list[dict[str, Any]]:
     found: dict[str, list[dict[str, Any]]] = {}
     for row in run.breakdown["drawn"]:
         found.setdefault(row["series_id"], []).append(row)
-    return [{"series_id": name, "chart": _errors(rows)} for name, rows in found.items()]
+    unit = run.dataset_version.frequency[:2].upper()
+    return [{"series_id": name, "chart": _errors(rows, unit)} for name, rows in found.items()]
 
 
-def _errors(rows: list[dict[str, Any]]) -> dict[str, Any]:
-    labels = [str(row["ds"]).removesuffix("T00:00:00") for row in rows]
+def _errors(rows: list[dict[str, Any]], unit: str) -> dict[str, Any]:
+    labels = [str(row["ds"])[: SHOWN.get(unit)].removesuffix("T00:00:00") for row in rows]
     return {
         "title": "Forecast minus actual",
         "labels": labels,
+        "beside": True,
         "series": [
             {"name": SERVED, "values": [_off(row, "served") for row in rows]},
             {"name": NAIVE, "values": [_off(row, "seasonal_naive") for row in rows]},
