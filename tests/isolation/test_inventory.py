@@ -43,7 +43,8 @@ REASONS: Final[dict[str, str]] = {
     "numbers and times": """
         datasets_datasetversion.counts datasets_datasetversion.first_ds datasets_datasetversion.last_ds
         datasets_source.cron datasets_source.timezone jobs_schedule.cron jobs_schedule.zone registry_modelversion.cutoff
-        registry_modelversion.metrics training_trainingpolicy.cron training_trainingpolicy.zone training_trainingrun.coverage training_trainingrun.leaderboard
+        registry_modelversion.metrics training_trainingpolicy.cron training_trainingpolicy.zone
+        training_trainingrun.coverage training_trainingrun.leaderboard
         usage_usagecounter.period usage_usageevent.period usage_usagekeycounter.period""",
     "networks, which are numbers": "api_keys_apikey.networks",
     "what the other side of a source answered; the tests of sources do": "datasets_source.marker datasets_source.message",
