@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from typing import Any, cast
 
-from django.http import HttpRequest, HttpResponse
+from django.http import FileResponse, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods
 
 from apps.accounts.http import TenantRequest
 from apps.accounts.permissions import require
-from apps.core.errors import AppError
+from apps.core.errors import AppError, NotFound
 from apps.core.ids import parse_public_id
 from apps.datasets import queries as datasets
 from apps.forecasts import charts
 from apps.jobs import queries as jobs
 from apps.training import charts as backtest_charts
-from apps.training import queries, services
+from apps.training import downloads, queries, services
 from apps.training.forms import TrainForm
 from apps.training.models import TrainingRun
 
@@ -78,8 +78,23 @@ def backtest(request: HttpRequest, run_id: str) -> HttpResponse:
     """How far off the model was on the past: by step, window, segment, and on which series most."""
     run = queries.get_run(run_id=parse_public_id("run", run_id))
     queries.check_kept(run)
-    context = {"run": run, "dataset": run.dataset, **backtest_charts.page(run)}
+    context = {
+        "run": run,
+        "dataset": run.dataset,
+        "formats": list(downloads.FORMATS),
+        **backtest_charts.page(run),
+    }
     return render(request, "training/backtest.html", context)
+
+
+@require_GET
+@require("models:read")
+def download(request: HttpRequest, run_id: str, form: str) -> FileResponse:  # noqa: ARG001 - the signature is Django's
+    """Every forecast of the backtest as a file."""
+    run = queries.get_run(run_id=parse_public_id("run", run_id))
+    if form not in downloads.FORMATS:
+        raise NotFound(what="format", name=form[:20])
+    return downloads.response(run, form)
 
 
 def _point_out(form: TrainForm, error: AppError) -> None:

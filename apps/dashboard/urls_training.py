@@ -11,4 +11,5 @@ urlpatterns = [
     path("<str:run_id>/", training_views.detail, name="detail"),
     path("<str:run_id>/progress/", training_views.progress, name="progress"),
     path("<str:run_id>/backtest/", training_views.backtest, name="backtest"),
+    path("<str:run_id>/backtest/<slug:form>/", training_views.download, name="download"),
 ]

@@ -8,11 +8,8 @@ from apps.training.models import TrainingRun
 
 SERVED: Final = "What serves"
 NAIVE: Final = "Seasonal naive"
-SHOWN: Final = {
-    "Y": 4,
-    "Q": 7,
-    "M": 7,
-}  # characters of a time that tell steps of years, quarters and months apart
+# Characters of a time that tell steps of years, quarters and months apart.
+SHOWN: Final = {"YS": 4, "YE": 4, "QS": 7, "QE": 7, "MS": 7, "ME": 7}
 
 
 def page(run: TrainingRun) -> dict[str, Any]:

@@ -278,6 +278,13 @@ PAGES: Final[tuple[Line, ...]] = (
     ),
     page("POST", "training/again/<slug:name>/remove/", "models:train", 302, of={"name": Of("model")}),
     page("GET", "training/<str:run_id>/backtest/", "models:read", 409, of={"run_id": Of("run")}),
+    page(
+        "GET",
+        "training/<str:run_id>/backtest/<slug:form>/",
+        "models:read",
+        409,
+        of={"run_id": Of("run"), "form": "csv"},
+    ),
     page("GET", "training/<str:run_id>/progress/", "models:read", of={"run_id": Of("run")}),
     page("GET", "models/", "models:read"),
     page("GET", "models/<slug:name>/", "models:read", of={"name": Of("model")}),

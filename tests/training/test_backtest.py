@@ -328,4 +328,8 @@ class TestDoors:
         text = alice.visit(f"{ACME}/training/{run.public_id}/backtest/").content.decode()
         for words in ("By step ahead", "By window", "The worst series", "series-2", "EUR", "Jun 2020"):
             assert words in text, words
+        page = alice.visit(f"{ACME}/training/{run.public_id}/backtest/csv/")
+        assert b"".join(page.streaming_content).startswith(b"series_id,is_total,window")
+        assert page["Content-Disposition"].endswith(f'{run.public_id}.csv"')
+        assert alice.visit(f"{ACME}/training/{run.public_id}/backtest/pickle/").status_code == 404
         assert "Saved against the naive" in alice.visit(f"{ACME}/training/{run.public_id}/").content.decode()

@@ -9,20 +9,13 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from apps.core import scope, storage
 from apps.core.api import InvalidPage, JSONOnly, page, read
 from apps.core.errors import FieldError
 from apps.core.ids import parse_public_id, public_id
-from apps.datasets.services import files
-from apps.training import queries, services
+from apps.training import downloads, queries, services
 from apps.training.api import reading
 from apps.training.models import TrainingRun
 
-FORMATS: Final = {
-    "csv": "text/csv; charset=utf-8",
-    "ndjson": "application/x-ndjson",
-    "parquet": "application/vnd.apache.parquet",
-}
 MOST_ROWS: Final = 1000
 
 
@@ -72,7 +65,7 @@ class Backtest(APIView):
         ``?format=`` csv, ndjson or parquet: every forecast as a file."""
         run = _run(run_id)
         if form := request.query_params.get("format"):
-            return _file(run, _one_of("format", form, tuple(FORMATS)))
+            return downloads.response(run, _one_of("format", form, tuple(downloads.FORMATS)))
         by = _one_of("by", request.query_params.get("by", "horizon"), queries.WAYS)
         offset, limit = _number(request, "offset", 0, 10**9), _number(request, "limit", 100, MOST_ROWS)
         found = queries.backtest_by(run=run, by=by, offset=offset, limit=max(limit, 1))
@@ -120,21 +113,6 @@ def show(run: TrainingRun) -> dict[str, Any]:
 
 def _run(run_id: str) -> TrainingRun:
     return queries.get_run(run_id=parse_public_id("run", run_id))
-
-
-def _file(run: TrainingRun, form: str) -> FileResponse:
-    """The kept forecasts as an attachment; the file made for it is gone once it is open."""
-    if form == "parquet":
-        with queries.kept_forecasts(run=run):
-            stream = storage.open_content(scope.current_tenant(), run.backtest_path)
-    else:
-        with files.temporary(f".{form}") as target:
-            queries.convert(run=run, form=form, target=target)
-            stream = target.open("rb")
-    name = f"backtest-{run.model_name}-{run.public_id}.{form}"
-    answer = FileResponse(stream, as_attachment=True, filename=name, content_type=FORMATS[form])
-    answer["Cache-Control"] = "no-store"
-    return answer
 
 
 def _one_of(name: str, value: str, known: tuple[str, ...]) -> str:
