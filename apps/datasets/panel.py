@@ -7,8 +7,9 @@ after its last value give what is known of the future.
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -60,11 +61,17 @@ class _Layout:
         return np.asarray(self.steps <= self.last[self.codes], np.bool_)
 
 
-def make_panel(table: pl.DataFrame | bytes, recipe: Recipe, *, history: pl.DataFrame | None = None) -> Panel:
+def make_panel(
+    table: pl.DataFrame | bytes,
+    recipe: Recipe,
+    *,
+    history: pl.DataFrame | None = None,
+    statics: bytes | None = None,
+) -> Panel:
     """The panel of a long table (or its Parquet); series without any value are left out (a finding said so).
 
-    ``history`` (``points.state.history``) says which points arrived late or were corrected, and when. Columns that are
-    known only up to now are not given to the engine, which has no place for them yet. Raises ``NotTrainable`` when the
+    ``history`` (``points.state.history``) says which points arrived late or were corrected, and when; ``statics`` is the
+    Parquet with the attributes of the series. Raises ``NotTrainable`` when the
     times have no frequency or do not lie on its grid.
     """
     if not recipe.frequency:
@@ -78,9 +85,22 @@ def make_panel(table: pl.DataFrame | bytes, recipe: Recipe, *, history: pl.DataF
     )
     covariates = tuple(name for name in recipe.covariates if name not in done.dropped)
     layout = _lay_out(done.table, frequency)
-    panel = _panel(layout, frequency, recipe.gap_rule, covariates)
+    past = tuple(name for name in recipe.past if name not in done.dropped)
+    panel = _panel(layout, frequency, recipe.gap_rule, covariates, past)
+    if statics is not None:
+        panel = replace(panel, static=_attributes(statics, panel.series_ids))
     vintages = _vintages(history, layout, done.changes) if history is not None else None
     return replace(panel, vintages=vintages) if vintages is not None and len(vintages) else panel
+
+
+def chosen(recipe: Recipe, covariates: Collection[str] | None) -> Recipe:
+    """The recipe with only these columns beside the target; None: with all."""
+    if covariates is None:
+        return recipe
+    known, past = (
+        tuple(name for name in names if name in covariates) for names in (recipe.covariates, recipe.past)
+    )
+    return replace(recipe, covariates=known, past=past)
 
 
 def recipe_of(
@@ -107,9 +127,24 @@ def _named(table: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _panel(layout: _Layout, frequency: Frequency, rule: str, covariates: tuple[str, ...]) -> Panel:
+def _attributes(statics: bytes, series_ids: Sequence[str]) -> dict[str, list[Any]]:
+    """Each attribute's value for each series; None where the file has none."""
+    given = pl.read_parquet(io.BytesIO(statics)).with_columns(pl.col("unique_id").cast(pl.String))
+    wanted = pl.DataFrame({"unique_id": list(series_ids)}, schema={"unique_id": pl.String})
+    found = wanted.join(
+        given.unique("unique_id", keep="first"), on="unique_id", how="left", maintain_order="left"
+    )
+    return {name: found[name].to_list() for name in found.columns if name != "unique_id"}
+
+
+def _panel(
+    layout: _Layout, frequency: Frequency, rule: str, covariates: tuple[str, ...], unknown: tuple[str, ...]
+) -> Panel:
     values = _fill(_spread(layout, "y"), layout.indptr, rule, frequency.season_length)
-    known = {name: _fill_known(_spread(layout, name), layout.indptr) for name in covariates}
+    known, past = (
+        {name: _fill_known(_spread(layout, name), layout.indptr) for name in names}
+        for names in (covariates, unknown)
+    )
     first = layout.frame.filter(pl.Series(_firsts(layout.codes)))
     return Panel(
         tuple(first["unique_id"].to_list()),
@@ -120,6 +155,7 @@ def _panel(layout: _Layout, frequency: Frequency, rule: str, covariates: tuple[s
         known,
         {},
         {name: _future(layout, name) for name in covariates} if not layout.past.all() else {},
+        past=past,
     )
 
 

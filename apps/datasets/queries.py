@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Collection
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from django.db.models import OuterRef, Prefetch, QuerySet, Subquery, Sum
@@ -166,9 +168,12 @@ def finding_fields(stored: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in stored.items() if name not in ("row", "series_id")}
 
 
-def read_panel(*, version: DatasetVersion) -> Panel:
+def read_panel(
+    *, version: DatasetVersion, as_of: datetime | None = None, covariates: Collection[str] | None = None
+) -> Panel:
     """The version's series on a regular grid, as its recipe makes them. For workers only.
 
+    ``as_of`` (aware): as everything was known then; ``covariates``: only these of its columns (None: all).
     Raises ``NotTrainable``, and ``StorageCorrupted`` when a file is not what was written.
     """
     from apps.datasets import panel
@@ -181,12 +186,26 @@ def read_panel(*, version: DatasetVersion) -> Panel:
             reason=f"{blocking[0].title}: {blocking[0].detail} Accept a fix, or correct the data."
         )
     columns = _value_columns(version)
-    with files.entries(version) as entries:
-        table = state.current(entries, covariates=columns)
-        late = len(entries) > 1 or version.columns.get("known_at")
-        history = state.history(entries, covariates=columns) if late else None
     recipe = panel.recipe_of(version.frequency, version.season_length, version.columns, steps_of(version))
-    return panel.make_panel(table, recipe, history=history)
+    with files.entries(version) as entries:
+        if as_of is None:
+            table = state.current(entries, covariates=columns)
+        else:
+            table = state.as_of(entries, as_of, covariates=columns, past=recipe.past)
+        late = len(entries) > 1 or version.columns.get("known_at")
+        history = state.history(entries, covariates=columns, until=as_of) if late else None
+    chosen = panel.chosen(recipe, covariates)
+    return panel.make_panel(table, chosen, history=history, statics=_statics(version))
+
+
+def _statics(version: DatasetVersion) -> bytes | None:
+    """The Parquet with the attributes of the series; None where there are none."""
+    from apps.datasets.services import files
+
+    if version.statics is None:
+        return None
+    with files.lent(version.statics) as path:
+        return path.read_bytes()
 
 
 def _value_columns(version: DatasetVersion) -> tuple[str, ...]:

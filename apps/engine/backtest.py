@@ -136,14 +136,27 @@ def filled(forecasts: Floats, stand_in: Floats) -> Floats:
     return np.where(missing[:, None], stand_in, forecasts)
 
 
-def errors_of(windows: Sequence[Window], outcomes: Sequence[Outcome], series: int) -> Floats:
-    """Mean absolute scaled errors of each window, series and member: f8[K, S, M], NaN where there is no forecast."""
+def errors_of(
+    windows: Sequence[Window],
+    outcomes: Sequence[Outcome],
+    series: int,
+    costs: tuple[float, float] | None = None,
+) -> Floats:
+    """Mean absolute scaled errors of each window, series and member: f8[K, S, M], NaN where there is no forecast. With
+    `costs` (of a unit too much, too little) errors count by what they cost, as multiples of the mean cost of a unit."""
+    share = 1.0 if costs is None else 2.0 / sum(costs)
     found = np.full((len(windows), series, len(outcomes)), np.nan)
     for k, window in enumerate(windows):
         for m, outcome in enumerate(outcomes):
-            gap = np.abs(window.actual - outcome.forecasts[k]).mean(axis=1)
-            found[k, window.rows, m] = gap / window.scales
+            gap = costed(window.actual, outcome.forecasts[k], costs or (1.0, 1.0)).mean(axis=1)
+            found[k, window.rows, m] = share * gap / window.scales
     return found
+
+
+def costed(actual: Floats, forecast: Floats, costs: tuple[float, float]) -> Floats:
+    """What each error costs: the first of `costs` for each unit too much, the second for each too little."""
+    gap = forecast - actual
+    return np.where(gap > 0, costs[0], costs[1]) * np.abs(gap)
 
 
 def score(windows: Sequence[Window], forecasts: Sequence[Floats], series: int) -> Errors:

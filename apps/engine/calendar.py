@@ -9,7 +9,7 @@ has it.
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -64,7 +64,7 @@ def add(panel: Panel, spec: Spec) -> Calendar:
 
     Raises InvalidSpec for a country or subdivision without holidays, and for events that cannot be used.
     """
-    events = _checked(spec.events, panel)
+    events = _checked(spec.events, {*panel.known_future, *panel.past})
     if spec.country is None and not events:
         return Calendar(panel)
     steps = _steps(panel, spec.horizon)
@@ -78,6 +78,26 @@ def add(panel: Panel, spec: Spec) -> Calendar:
     columns |= _holidays(spec.country, named, steps)
     described = {"country": spec.country, "columns": named, "events": [_plain(event) for event in events]}
     return Calendar(_with(panel, columns, steps, spec.horizon), tuple(columns), notes, described)
+
+
+def check_events(events: Sequence[Event], taken: Collection[str], *, is_integer: bool) -> None:
+    """Raise InvalidSpec where the events could be used with no panel that has the columns `taken`."""
+    for event in _checked(events, taken):
+        for time in event.times:
+            if is_integer:
+                _whole(event.name, time)
+            else:
+                _moment(event.name, time)
+
+
+def check_country(country: str) -> None:
+    """Raise InvalidSpec for a country, or a subdivision of it, whose holidays nobody knows."""
+    import holidays
+
+    code, _, part = country.partition("-")
+    known = holidays.list_supported_countries()
+    if code.upper() not in known or (part and part not in known[code.upper()]):
+        raise errors.InvalidSpec(field="country", value=country, reason=_unknown(code.upper(), part))
 
 
 def again(panel: Panel, described: Mapping[str, Any], horizon: int) -> Panel:
@@ -214,7 +234,7 @@ def _unknown(code: str, part: str) -> str:
     return f"'{code}' has no subdivision '{part}'; known are: {parts}"
 
 
-def _checked(events: Sequence[Any], panel: Panel) -> Sequence[Event]:
+def _checked(events: Sequence[Any], taken: Collection[str]) -> Sequence[Event]:
     if len(events) > MAX_EVENTS:
         _refuse(len(events), f"there may be {MAX_EVENTS} at most; put those that work alike under one name")
     names: set[str] = set()
@@ -227,7 +247,7 @@ def _checked(events: Sequence[Any], panel: Panel) -> Sequence[Event]:
             _refuse(event.name, "a name has at most 100 characters and no '..' between slashes")
         if event.name in names:
             _refuse(event.name, "two events have this name; put their times together")
-        if event.name in panel.known_future or event.name in panel.past:
+        if event.name in taken:
             _refuse(event.name, "a covariate has this name; call the event something else")
         if isinstance(event.times, str | bytes):
             _refuse(event.name, "its times must be a list")

@@ -16,6 +16,7 @@ Floats = NDArray[np.float64]
 Effort = Literal["fast", "balanced", "best"]
 EFFORTS: Final = ("fast", "balanced", "best")
 AUTO: Final = "auto"
+SERVED: Final = "served"  # the column of what serves, beside those of the candidates
 Progress = Callable[[str, float], None]
 Flag = Literal[
     "gap_filled",
@@ -44,7 +45,8 @@ class Spec:
 
     `horizon` steps ahead; `levels` whole percents. `forecaster` "auto" tries several and combines them, a name takes
     that one. `effort` chooses what "auto" tries and on how many windows; `candidates` names it instead; `combine` False
-    keeps only the best. `time_budget_seconds` of
+    keeps only the best. `costs` is what a unit too much and a unit too little costs: candidates are then weighed by it, not
+    by the plain error. `time_budget_seconds` of
     wall clock is kept by leaving out what no longer fits (None: no limit). `windows` rolling-origin windows (None = as
     many as effort, panel and history suggest).
     `non_negative` "auto" bounds a series below by 0 when its history never was negative, True bounds all, False none;
@@ -65,6 +67,7 @@ class Spec:
     effort: Effort = "balanced"
     candidates: tuple[str, ...] | None = None
     combine: bool = True
+    costs: tuple[float, float] | None = None
     time_budget_seconds: float | None = None
     seed: int = 0
     windows: int | None = None
@@ -101,6 +104,7 @@ class Spec:
         _one_of("future_covariates", self.future_covariates, ("dataset", "request"))
         _one_of("backend", self.backend, ("local", "ray", "dask"))
         _positive("time_budget_seconds", self.time_budget_seconds)
+        object.__setattr__(self, "costs", _costs(self.costs))
 
     def _below_zero(self) -> None:
         """No forecast is bounded below by 0 under a bound that is negative."""
@@ -116,7 +120,8 @@ class Candidate:
 
     A metric is None when the candidate failed (`error` says why) or when no series could be backtested.
     `beats_naive` is None for the seasonal naive itself. `fallback_series` counts the series it left to the
-    seasonal naive; `weight` is its mean share over the series in what serves.
+    seasonal naive; `weight` is its mean share over the series in what serves; `cost` what its errors would have cost in all
+    windows, by the spec's `costs`.
     """
 
     name: str
@@ -133,10 +138,33 @@ class Candidate:
     fallback_series: int = 0
     weight: float | None = None
     step_mase: tuple[float, ...] = ()
+    cost: float | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Plain values for a JSON column."""
         return {**self.__dict__, "step_mase": list(self.step_mase)}
+
+
+@dataclass(frozen=True)
+class Backtest:
+    """Every forecast of the backtest, one row a window, series and step: arrays of N.
+
+    `series` are rows of `series_ids` (and of each list in `static`); `window` counts from 1, the newest; `step` from 1;
+    `ds` the time forecast, `cutoff` the last one that was seen; `scale` the series' MASE denominator; `forecasts` maps a
+    candidate, and SERVED, to what it said, NaN where it said nothing; `is_total` bool[S] marks sums of other series.
+    """
+
+    series_ids: tuple[str, ...]
+    static: Mapping[str, list[Any]]
+    is_total: NDArray[np.bool_]
+    series: NDArray[np.int64]
+    window: NDArray[np.int64]
+    step: NDArray[np.int64]
+    ds: NDArray[Any]
+    cutoff: NDArray[Any]
+    y: Floats
+    scale: Floats
+    forecasts: Mapping[str, Floats]
 
 
 @dataclass(frozen=True)
@@ -148,7 +176,7 @@ class TrainResult:
     window; bands of totals are counted before their parts' sums replace them); `cutoffs` are the last training
     times of the windows, newest first, of the series that ends last; `flags` maps a series id to what was done
     differently for it; `coverage_windows` says how many windows coverage rests on, `choices` what was chosen and
-    why, in words and numbers.
+    why, in words and numbers; `backtest` holds every forecast that was made of the past.
     """
 
     leaderboard: list[Candidate]
@@ -162,6 +190,7 @@ class TrainResult:
     flags: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     coverage_windows: int = 0
     choices: list[str] = field(default_factory=list)
+    backtest: Backtest | None = None
 
 
 @dataclass(frozen=True)
@@ -227,6 +256,18 @@ def _number(name: str, value: Any) -> None:
         raise errors.InvalidSpec(
             field=name, value=value, reason="it must be a finite number, or None for no bound"
         )
+
+
+def _costs(value: Any) -> tuple[float, float] | None:
+    """Two numbers, none negative and not both 0."""
+    if value is None:
+        return None
+    given = tuple(value) if isinstance(value, list | tuple) else ()
+    fit = all(isinstance(each, int | float) and not isinstance(each, bool) for each in given)
+    if len(given) != 2 or not fit or not all(0 <= each < math.inf for each in given) or not any(given):
+        reason = "it must be the cost of a unit too much and of a unit too little, not both 0"
+        raise errors.InvalidSpec(field="costs", value=value, reason=reason)
+    return float(given[0]), float(given[1])
 
 
 def _positive(name: str, value: Any) -> None:

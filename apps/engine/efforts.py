@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -69,14 +70,31 @@ def plan(panel: Panel, spec: Spec) -> Plan:
 
 def kinds(panel: Panel) -> list[str]:
     """The kinds of members that suit a panel: one by its seasons, and more."""
-    seasons = panel.frequency.seasons
+    return kinds_of(
+        panel.frequency.seasons,
+        points=len(panel.values),
+        intermittent=bool(is_intermittent(panel).any()),
+        known=bool(panel.known_future),
+        past=bool(panel.past),
+    )
+
+
+def kinds_of(
+    seasons: Sequence[int], *, points: int, intermittent: bool, known: bool, past: bool
+) -> list[str]:
+    """As `kinds`, of a panel of which only this is known."""
     long = max(seasons) > LONGEST_SEASON or len(seasons) > 1
     found = ["long" if long else "seasonal" if seasons[0] > 1 else "yearly"]
-    if is_intermittent(panel).any():
+    if intermittent:
         found.append("intermittent")
-    if len(panel.values) >= POINTS_FOR_TREES or panel.known_future or panel.past:
-        found += ["global", "covariates" if panel.known_future else "plain"]
+    if points >= POINTS_FOR_TREES or known or past:
+        found += ["global", "covariates" if known else "plain"]
     return found
+
+
+def members(effort: str, found: Sequence[str]) -> tuple[str, ...]:
+    """What the effort tries on a panel of these kinds, the seasonal naive first."""
+    return (NAIVE, *(name for kind in found for name in MEMBERS[effort][kind]))
 
 
 def is_intermittent(panel: Panel) -> np.ndarray:
@@ -88,5 +106,4 @@ def is_intermittent(panel: Panel) -> np.ndarray:
 
 
 def _members(panel: Panel, spec: Spec) -> tuple[str, ...]:
-    table = MEMBERS[spec.effort]
-    return (NAIVE, *(name for kind in kinds(panel) for name in table[kind]))
+    return members(spec.effort, kinds(panel))

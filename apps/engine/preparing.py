@@ -53,6 +53,10 @@ def prepare(panel: Panel, spec: Spec) -> Prepared:
     for s, series_id in enumerate(panel.series_ids):
         if len(panel.series(s)) > 1 and np.ptp(panel.series(s)) == 0:
             flags.setdefault(series_id, []).append("constant")
+    if still := sum("constant" in given for given in flags.values()):
+        notes.append(
+            f"{still} of {len(panel)} series never changes: repeating its value is all there is to forecast."
+        )
     hidden = _hidden(panel, spec, notes)
     dates = calendar.add(panel, spec)
     notes += dates.notes

@@ -17,12 +17,14 @@ from apps.engine import (
     efforts,
     ensemble,
     errors,
+    keeping,
     preparing,
     reconciling,
     trials,
 )
 from apps.engine.backtest import Window
-from apps.engine.contracts import AUTO, Candidate, Progress, Spec, TrainResult
+from apps.engine.checkpoints import Desk
+from apps.engine.contracts import AUTO, Backtest, Candidate, Progress, Spec, TrainResult
 from apps.engine.forecasters import NAIVE, Fitted
 from apps.engine.packing import Chosen, pack_model
 from apps.engine.panel import Floats, Panel
@@ -58,12 +60,13 @@ def train(
     spec: Spec,
     progress: Progress = _silent,
     clock: Callable[[], float] = time.perf_counter,
+    desk: Desk | None = None,
 ) -> TrainResult:
     """Train on `panel` as `spec` says and return the leaderboard and the bundle.
 
-    `progress` is called with a stage in words and a percentage from 0 to 100 that never falls. The same panel
-    and spec give the same bundle, byte for byte, unless a time budget runs out; only `seconds` in the leaderboard depends
-    on `clock`.
+    `progress` is called with a stage in words and a percentage from 0 to 100 that never falls. `desk` keeps finished
+    candidates, and gives back those of an earlier attempt, which are then not tried again. The same panel and spec give the
+    same bundle, byte for byte, unless a time budget runs out; only `seconds` in the leaderboard depends on `clock`.
     Raises an EngineError for a spec or panel that cannot be used; a candidate's own failure stands in its line.
     """
     started = clock()
@@ -74,7 +77,8 @@ def train(
     preparing.note_windows(ready, windows)
     with open_workers(spec) as workers:
         limit = Clock(_until(started, spec, BACKTEST_SHARE), clock)
-        bench = Bench(windows, len(ready.panel), spec, limit, workers, clock)
+        totals = tuple(ready.structure.totals.tolist()) if ready.structure else ()
+        bench = Bench(windows, len(ready.panel), spec, limit, workers, clock, desk, totals)
         tried = trials.try_all(plan.forecasters, bench, progress)
         progress("Fitting on all data", 82.0)
         final = replace(bench, clock=Clock(_until(started, spec, 1.0), clock))
@@ -140,7 +144,8 @@ def _weights(usable: Sequence[Trial], bench: Bench, can: NDArray[np.bool_]) -> F
 
 def _best(usable: Sequence[Trial]) -> int:
     """The candidate with the lowest error; the naive where none could be tested."""
-    errors_ = [np.inf if t.line.mase is None else t.line.mase for t in usable]
+    scores = [t.line.mase if t.line.cost is None else t.line.cost for t in usable]
+    errors_ = [np.inf if score is None else score for score in scores]
     return (
         int(np.argmin(errors_))
         if np.isfinite(errors_).any()
@@ -153,7 +158,7 @@ def _evidence(usable: Sequence[Trial], bench: Bench) -> ensemble.Evidence:
     naive = [t.forecaster.name for t in usable].index(NAIVE)
     of_panel = np.asarray([t.forecaster.of_panel for t in usable], np.bool_)
     return ensemble.Evidence(
-        backtest.errors_of(bench.windows, outcomes, bench.series),
+        backtest.errors_of(bench.windows, outcomes, bench.series, bench.spec.costs),
         bench.spec.horizon,
         naive,
         of_panel,
@@ -197,7 +202,15 @@ def _finished(ready: Prepared, bench: Bench, mix: Mix, tried: list[Trial]) -> Tr
     return TrainResult(
         board, selected.name, data, bundle.digest(data), notes, _cutoffs(bench.windows), calibrated.described,
         calibrated.coverage, {s: tuple(f) for s, f in ready.flags.items()}, len(bench.windows), choices,
+        backtest=_kept_backtest(ready, bench, tried, held),
     )  # fmt: skip
+
+
+def _kept_backtest(
+    ready: Prepared, bench: Bench, tried: list[Trial], held: list[calibration.Held]
+) -> Backtest | None:
+    said = {t.forecaster.name: t.outcome.forecasts for t in tried if t.outcome is not None}
+    return keeping.table(ready.panel, bench.windows, said, [each.mean for each in held], bench.totals)
 
 
 def _held_out(mix: Mix, bench: Bench) -> list[calibration.Held]:

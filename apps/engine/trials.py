@@ -9,8 +9,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from apps.engine import backtest, efforts, errors
+from apps.engine import backtest, checkpoints, efforts, errors
 from apps.engine.backtest import Outcome, Window
+from apps.engine.checkpoints import Desk, Done, Standing
 from apps.engine.contracts import Candidate, Progress, Spec
 from apps.engine.forecasters import NAIVE, FitContext, Forecaster
 from apps.engine.panel import Floats
@@ -26,12 +27,13 @@ class Trial:
     forecaster: Forecaster
     line: Candidate
     outcome: Outcome | None
+    restored: bool = False
 
 
 @dataclass(frozen=True)
 class Bench:
     """What every candidate is tried on: the windows of a panel with `series` series, the spec, who works, and until
-    when; `now` tells seconds for the leaderboard."""
+    when; `now` tells seconds for the leaderboard; `desk` keeps what is done; `totals` are rows that sum up others."""
 
     windows: Sequence[Window]
     series: int
@@ -39,6 +41,8 @@ class Bench:
     clock: Clock
     workers: Workers
     now: Callable[[], float]
+    desk: Desk | None = None
+    totals: tuple[int, ...] = ()
 
     def context(self) -> FitContext:
         """How a candidate is fitted in a window."""
@@ -56,11 +60,16 @@ def try_all(forecasters: Sequence[Forecaster], bench: Bench, progress: Progress)
     """A trial for each, in the given order; the seasonal naive comes first and stands in for what others leave out."""
     trials: list[Trial] = []
     share = (LAST_PERCENT - FIRST_PERCENT) / len(forecasters)
+    digest = checkpoints.digest(bench.windows, bench.context()) if bench.desk and bench.windows else ""
     for i, forecaster in enumerate(forecasters):
         low = FIRST_PERCENT + i * share
         progress(f"{forecaster.label}: starting", low)
+        _show(forecasters, trials, bench.desk)
         naive = trials[0].outcome if trials else None
-        trials.append(_try(forecaster, bench, naive, _ticker(forecaster, bench, progress, low, share)))
+        tick = _ticker(forecaster, bench, progress, low, share)
+        trials.append(_kept(forecaster, bench, naive, digest) or _try(forecaster, bench, naive, tick))
+        _keep(trials[-1], bench, digest)
+    _show(forecasters, trials, bench.desk)
     return _judged(trials)
 
 
@@ -82,7 +91,13 @@ def scored(empty: Candidate, bench: Bench, forecasts: Sequence[Floats]) -> Candi
     found = backtest.score(bench.windows, forecasts, bench.series)
     wape = found.wape if np.isfinite(found.wape) else None
     return replace(
-        empty, mase=found.mase, smape=found.smape, rmsse=found.rmsse, wape=wape, step_mase=found.step_mase
+        empty,
+        mase=found.mase,
+        smape=found.smape,
+        rmsse=found.rmsse,
+        wape=wape,
+        step_mase=found.step_mase,
+        cost=_cost(bench, forecasts),
     )
 
 
@@ -114,11 +129,60 @@ def _try(forecaster: Forecaster, bench: Bench, naive: Outcome | None, tick: Call
     except Exception as error:  # noqa: BLE001 - whatever a library raises must not sink the other candidates
         failed = replace(empty, seconds=bench.now() - started, error=words(error))
         return Trial(forecaster, failed, None)
+    return _scored_trial(forecaster, bench, naive, Done(outcome, bench.now() - started))
+
+
+def _scored_trial(forecaster: Forecaster, bench: Bench, naive: Outcome | None, done: Done) -> Trial:
+    empty, outcome = line(forecaster.name, forecaster.label, len(bench.windows)), done.outcome
     stand_in = naive or outcome
     whole = [backtest.filled(f, n) for f, n in zip(outcome.forecasts, stand_in.forecasts, strict=True)]
     left = int(np.sum(np.isnan(outcome.forecasts[0][:, 0])))
-    found = replace(scored(empty, bench, whole), seconds=bench.now() - started, fallback_series=left)
+    found = replace(scored(empty, bench, whole), seconds=done.seconds, fallback_series=left)
     return Trial(forecaster, found, outcome)
+
+
+def _kept(forecaster: Forecaster, bench: Bench, naive: Outcome | None, digest: str) -> Trial | None:
+    """The trial as an earlier attempt left it; None where there is none."""
+    if bench.desk is None or not digest:
+        return None
+    data = bench.desk.find(checkpoints.key(digest, forecaster))
+    done = checkpoints.unpack(data, bench.windows, bench.spec.horizon) if data is not None else None
+    return None if done is None else replace(_scored_trial(forecaster, bench, naive, done), restored=True)
+
+
+def _keep(trial: Trial, bench: Bench, digest: str) -> None:
+    """Keep what is done; a failure is tried again by the next attempt."""
+    if bench.desk is not None and digest and trial.outcome is not None and not trial.restored:
+        data = checkpoints.pack(Done(trial.outcome, trial.line.seconds))
+        bench.desk.keep(checkpoints.key(digest, trial.forecaster), data)
+
+
+def _show(forecasters: Sequence[Forecaster], trials: Sequence[Trial], desk: Desk | None) -> None:
+    """Tell the desk how all candidates stand: the first one without a trial is under way."""
+    if desk is None:
+        return
+    judged = _judged(list(trials)) if trials else []
+    done = [
+        Standing(
+            t.forecaster.name, t.forecaster.label, "failed" if t.line.error else "done", t.line, t.restored
+        )
+        for t in judged
+    ]
+    rest = forecasters[len(done) :]
+    desk.show(done + [Standing(f.name, f.label, "waiting" if i else "running") for i, f in enumerate(rest)])
+
+
+def _cost(bench: Bench, forecasts: Sequence[Floats]) -> float | None:
+    costs = bench.spec.costs
+    if costs is None:
+        return None
+    total = 0.0
+    for window, forecast in zip(bench.windows, forecasts, strict=True):
+        own = ~np.isin(
+            window.rows, bench.totals
+        )  # a total's error is money that its parts' errors are already
+        total += float(backtest.costed(window.actual[own], forecast[own], costs).sum())
+    return total
 
 
 def _ticker(

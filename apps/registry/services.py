@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from django.db import transaction
 
 from apps.audit import services as audit
@@ -16,8 +18,14 @@ BUNDLES = "bundles"
 SUFFIX = ".alm"
 
 
-def publish(*, trained: Trained, progress: Progress) -> ModelVersion:
-    """Keep the bundle, mirror it in MLflow, and make it the champion: the row commits last and is the truth.
+def publish(
+    *,
+    trained: Trained,
+    policy: Literal["promote", "challenger", "register"] = "promote",
+    progress: Progress,
+) -> ModelVersion:
+    """Keep the bundle, mirror it in MLflow, and make it the champion: the row commits last and is the truth. A ``policy``
+    other than ``promote`` leaves a champion that is there alone.
 
     A job that is done a second time finds what the first left: content is addressed by hash, MLflow's objects carry
     the job's id, and the version's row is unique by job. Raises ``ModelNameTaken``.
@@ -33,13 +41,22 @@ def publish(*, trained: Trained, progress: Progress) -> ModelVersion:
     with transaction.atomic():
         progress.hold()
         version = _insert(trained, sha256, path, mirrored)
-        before = _promote(version)
-        audit.record(
-            action="model.promoted",
-            target_type="model",
-            target_id=trained.model_name,
-            changes={"before": before, "after": version.number, "algorithm": trained.algorithm},
-        )
+        champion = Model.objects.get(id=version.model_id).champion_id
+        if policy == "promote" or champion is None:
+            before = _promote(version)
+            audit.record(
+                action="model.promoted",
+                target_type="model",
+                target_id=trained.model_name,
+                changes={"before": before, "after": version.number, "algorithm": trained.algorithm},
+            )
+        else:
+            audit.record(
+                action="model.version_registered",
+                target_type="model",
+                target_id=trained.model_name,
+                changes={"version": version.number, "policy": policy},
+            )
     _mirror_champion(version.model)
     return version
 

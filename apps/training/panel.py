@@ -26,7 +26,7 @@ def dataset_panel(request: HttpRequest, dataset: Dataset, version: DatasetVersio
     models = registry.list_models().filter(dataset_id=dataset.id, champion__isnull=False)
     return {
         "can_train": can_train,
-        "train_form": TrainForm(initial=initial) if can_train else None,
+        "train_form": TrainForm(version=version, initial=initial) if can_train else None,
         "runs": runs(dataset),
         "models": [{"name": model.name, "label": model.champion.label} for model in models if model.champion],
     }

@@ -3,41 +3,48 @@
 from __future__ import annotations
 
 import uuid
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
+from django.utils.dateparse import parse_datetime
 
 from apps.audit import services as audit
-from apps.core import request_context
-from apps.core.errors import EngineFailure
-from apps.core.ids import new_id
+from apps.core import request_context, scope, storage
+from apps.core.errors import AppError, EngineFailure
+from apps.core.ids import new_id, public_id
 from apps.datasets import openlineage
 from apps.datasets import queries as datasets
-from apps.engine.contracts import EFFORTS
+from apps.datasets.services import files
 from apps.engine.errors import EngineError
+from apps.events import services as events
 from apps.jobs import Progress
+from apps.jobs import queries as job_queries
 from apps.jobs import services as jobs
 from apps.registry import queries as registry
 from apps.registry import services as publishing
 from apps.registry.contracts import Trained
 from apps.registry.errors import ModelNameTaken
-from apps.training import queries
-from apps.training.errors import InvalidTraining
-from apps.training.models import TrainingRun
+from apps.training import asking, estimates, queries, recording, refreshing, warm
+from apps.training.asking import MAX_HORIZON, Asked
+from apps.training.errors import RunInUse
+from apps.training.models import Origin, Policy, TrainingRun
+from tenants.backups import contents as backups
 
 if TYPE_CHECKING:
+    from apps.datasets.models import Dataset, DatasetVersion
     from apps.engine import TrainResult
+    from apps.engine.panel import Panel
     from apps.registry.models import ModelVersion
 
-LEVELS = (80, 95)
-MAX_HORIZON = 1000
-NAIVE = "seasonal_naive"
-WORTH_SHARING = 300  # series; below, starting processes takes longer than they save
+NAIVE: Final = "seasonal_naive"
+WORTH_SHARING: Final = 300  # series; below, starting processes takes longer than they save
+BACKTESTS: Final = "backtests"
 # A sensible first horizon by season length: two years of months, eight weeks of days, two days of hours.
-HORIZONS = {1: 6, 4: 8, 7: 28, 12: 24, 24: 48, 52: 26}
+HORIZONS: Final = {1: 6, 4: 8, 7: 28, 12: 24, 24: 48, 52: 26}
+
+__all__ = ["MAX_HORIZON", "default_horizon", "delete_run", "estimate", "perform", "start"]
 
 
 def default_horizon(*, season_length: int) -> int:
@@ -48,35 +55,23 @@ def default_horizon(*, season_length: int) -> int:
 def start(
     *,
     dataset_slug: str,
-    horizon: int,
     model_name: str = "",
-    effort: str = "balanced",
-    candidates: list[str] | None = None,
-    seed: int = 0,
+    version_number: int | None = None,
+    origin: str = Origin.REQUEST,
+    policy: str = Policy.PROMOTE,
+    **wishes: Any,
 ) -> TrainingRun:
-    """Queue a training of ``dataset_slug``'s newest version.
+    """Queue a training of a version of ``dataset_slug`` (the newest one).
 
-    Raises ``InvalidTraining`` for a horizon, effort or candidate out of range and ``ModelNameTaken``.
+    ``wishes`` are the fields of ``Asked``. Raises ``InvalidTraining``, which names every field at fault,
+    ``ModelNameTaken`` and ``TrainingOverBudget``; then nothing is queued.
     """
-    from apps.engine import forecasters
-
-    dataset = datasets.get_dataset(slug=dataset_slug)
-    version = datasets.get_current_version(dataset=dataset)
+    version = _version(dataset_slug, version_number)
+    dataset = version.dataset
     name = model_name or dataset.slug
-    unknown = sorted(set(candidates or ()) - set(forecasters.REGISTRY))
-    if not 1 <= horizon <= MAX_HORIZON:
-        raise InvalidTraining(reason=f"The horizon must be between 1 and {MAX_HORIZON} steps, not {horizon}.")
-    if unknown:
-        raise InvalidTraining(
-            reason=f"There is no candidate {unknown[0]!r}; there are {', '.join(forecasters.REGISTRY)}."
-        )
-    if effort not in EFFORTS:
-        raise InvalidTraining(reason=f"The effort must be one of {', '.join(EFFORTS)}, not {effort!r}.")
-    _check_name(name, dataset.id)
+    spec = _spec(Asked(**wishes), version, name)
+    estimates.refuse_too_long(version, spec)
     run_id = new_id()
-    spec = {
-        "horizon": horizon, "levels": list(LEVELS), "effort": effort, "candidates": candidates, "seed": seed,
-    }  # fmt: skip
     with transaction.atomic():
         job = jobs.enqueue(
             kind="training.run", payload={"run_id": str(run_id)}, queue="training", title=f"Train {name}"
@@ -88,7 +83,10 @@ def start(
             model_name=name,
             job_id=job.id,
             spec=spec,
-            seed=seed,
+            seed=spec["seed"],
+            origin=origin,
+            policy=policy,
+            features=estimates.features_of(version, spec),
             created_by=request_context.current().actor.label,
         )
         audit.record(
@@ -100,33 +98,144 @@ def start(
     return run
 
 
+def estimate(
+    *, dataset_slug: str, model_name: str = "", version_number: int | None = None, **wishes: Any
+) -> estimates.Estimate:
+    """What ``start`` would take, without starting anything; raises as ``start`` does, but not ``TrainingOverBudget``."""
+    version = _version(dataset_slug, version_number)
+    spec = _spec(Asked(**wishes), version, model_name or version.dataset.slug)
+    return estimates.estimate(version, spec)
+
+
 def perform(*, run_id: uuid.UUID, progress: Progress) -> ModelVersion:
     """Train, publish and note the result; what a worker does. Effects commit under the job's lease, once."""
-    from apps import engine
-
     run = queries.get_run(run_id=run_id)
-    spec = engine.Spec(**{**run.spec, "levels": tuple(run.spec["levels"])})
     try:
         progress("Reading the data", 1)
-        panel = datasets.read_panel(version=run.dataset_version)
-        if len(panel) >= WORTH_SHARING:
-            spec = replace(spec, workers=settings.TRAINING_PROCESSES)
-        result = engine.train(panel, spec, lambda stage, percent: progress(stage, 2 + 0.93 * percent))
-        trained = _trained(run, result)
+        panel = _panel(run)
+        trained = _refreshed(run, panel)
+        if trained is not None:
+            return _publish_refreshed(run, trained, progress)
+        result, seconds = _train(run, panel, progress)
+        version = _publish(run, _trained(run, result), progress)
     except EngineError as error:
+        _note_failure(run, error.code, error.detail, progress)
         raise EngineFailure(error) from error
-    progress("Registering the model", 96)
-    version = publishing.publish(trained=trained, progress=progress)
+    except AppError as error:
+        _note_failure(run, error.code, error.detail, progress)
+        raise
+    except Exception as error:
+        if _is_last_attempt(run):
+            _note_failure(run, "job_crashed", f"{type(error).__name__}: {error}", progress)
+        raise
+    columns = {**_kept_backtest(run, result), "seconds": seconds}
     with transaction.atomic():
         progress.hold()
-        _note_result(run, result, version)
+        backups.hold_files()
+        _note_result(run, result, version, columns)
+    recording.discard(run)
+    recording.sweep()
     return version
 
 
-def _check_name(name: str, dataset_id: uuid.UUID) -> None:
-    taken = registry.list_models().filter(name=name).exclude(dataset_id=dataset_id).first()
+def delete_run(*, run_id: uuid.UUID) -> None:
+    """Delete a run that is over and made no version which is still there, with the forecasts it kept.
+
+    Raises ``NotFound`` and ``RunInUse``.
+    """
+    run = queries.get_run(run_id=run_id)
+    with transaction.atomic():
+        if not job_queries.get_job(job_id=run.job_id).is_final:
+            raise RunInUse(run=run.public_id, reason="it is under way; cancel it first")
+        if run.model_version is not None:
+            raise RunInUse(
+                run=run.public_id, reason=f"it made version {run.model_version.number} of {run.model_name}"
+            )
+        if not backups.files_may_be_deleted():
+            raise RunInUse(run=run.public_id, reason="a backup is being taken; try again in a minute")
+        recording.discard(run)
+        audit.record(action="training.deleted", target_type="training_run", target_id=run.public_id)
+        TrainingRun.objects.filter(id=run.id).delete()
+    if run.backtest_path:
+        storage.delete(scope.current_tenant(), run.backtest_path)
+
+
+def _version(slug: str, number: int | None) -> DatasetVersion:
+    if number is not None:
+        return datasets.get_version(slug=slug, number=number)
+    dataset = datasets.get_dataset(slug=slug)
+    version = datasets.get_current_version(dataset=dataset)
+    version.dataset = dataset
+    return version
+
+
+def _spec(asked: Asked, version: DatasetVersion, name: str) -> dict[str, Any]:
+    spec = asking.checked(asked, version)
+    _check_name(name, version.dataset)
+    return warm.started(spec, name)
+
+
+def _check_name(name: str, dataset: Dataset) -> None:
+    taken = registry.list_models().filter(name=name).exclude(dataset_id=dataset.id).first()
     if taken is not None:
         raise ModelNameTaken(name=name, dataset=taken.dataset.name)
+
+
+def _panel(run: TrainingRun) -> Panel:
+    as_of = parse_datetime(run.spec["as_of"]) if run.spec.get("as_of") else None
+    return datasets.read_panel(
+        version=run.dataset_version, as_of=as_of, covariates=run.spec.get("covariates")
+    )
+
+
+def _train(run: TrainingRun, panel: Panel, progress: Progress) -> tuple[TrainResult, float]:
+    """What the engine makes of it, and the seconds it took."""
+    from apps.engine import training
+
+    spec = asking.engine_spec(run.spec, workers=_workers(panel))
+    desk = recording.RunDesk(run, progress)
+    began = timezone.now()
+    result = training.train(
+        panel, spec, lambda stage, percent: progress(stage, 2 + 0.93 * percent), desk=desk
+    )
+    return result, (timezone.now() - began).total_seconds()
+
+
+def _publish(run: TrainingRun, trained: Trained, progress: Progress) -> ModelVersion:
+    progress("Registering the model", 96)
+    return publishing.publish(
+        trained=trained,
+        policy=run.policy,  # type: ignore[arg-type] # one of Policy's
+        progress=progress,
+    )
+
+
+def _refreshed(run: TrainingRun, panel: Panel) -> Trained | None:
+    """The version with its new points, where that is wanted and can be; else why not is noted on the run."""
+    if "refresh_of" not in run.spec:
+        return None
+    trained, reason = refreshing.refreshed(run, panel)
+    if trained is None:
+        run.notes = [f"It was trained, as new points could not just be brought in: {reason}"]
+    return trained
+
+
+def _publish_refreshed(run: TrainingRun, trained: Trained, progress: Progress) -> ModelVersion:
+    version = _publish(run, trained, progress)
+    columns = {
+        "leaderboard": trained.leaderboard,
+        "notes": trained.notes,
+        "selected": trained.algorithm,
+        "refreshed": True,
+    }
+    with transaction.atomic():
+        progress.hold()
+        _finish(run, version, columns)
+    return version
+
+
+def _workers(panel: Panel) -> int:
+    return settings.TRAINING_PROCESSES if len(panel) >= WORTH_SHARING else 1
 
 
 def _trained(run: TrainingRun, result: TrainResult) -> Trained:
@@ -172,21 +281,66 @@ def _metrics(result: TrainResult) -> dict[str, float]:
     }
 
 
-def _note_result(run: TrainingRun, result: TrainResult, version: ModelVersion) -> None:
+def _kept_backtest(run: TrainingRun, result: TrainResult) -> dict[str, Any]:
+    """The columns of the run that name the kept forecasts and sum them up; none without a backtest."""
+    from apps.training import backtests
+
+    if result.backtest is None:
+        return {}
+    costs = (run.spec["over_cost"], run.spec["under_cost"]) if "over_cost" in run.spec else None
+    with files.temporary(".parquet") as target:
+        breakdown = backtests.write(result.backtest, target, costs)
+        folder = f"{BACKTESTS}/{run.id.hex}"
+        sha256, path = storage.write_content(scope.current_tenant(), folder, target, ".parquet")
+    return {"breakdown": breakdown, "backtest_path": path, "backtest_sha256": sha256}
+
+
+def _note_result(run: TrainingRun, result: TrainResult, version: ModelVersion, kept: dict[str, Any]) -> None:
     columns: dict[str, Any] = {
         "leaderboard": [candidate.as_json() for candidate in result.leaderboard],
-        "notes": _said(result),
+        "notes": [*run.notes, *_said(result)],
         "coverage": {str(level): share for level, share in result.coverage.items()},
         "selected": result.selected,
-        "model_version": version,
-        "finished_at": timezone.now(),
+        **kept,
     }
-    if not TrainingRun.objects.filter(id=run.id, finished_at=None).update(**columns):
+    _finish(run, version, columns)
+
+
+def _finish(run: TrainingRun, version: ModelVersion, columns: dict[str, Any]) -> None:
+    done = {**columns, "model_version": version, "finished_at": timezone.now()}
+    if not TrainingRun.objects.filter(id=run.id, finished_at=None).update(**done):
         return  # an earlier attempt came this far and was killed before its job ended
     openlineage.announce(kind="training_run", id=run.public_id)
     audit.record(
         action="training.succeeded",
         target_type="training_run",
         target_id=run.public_id,
-        changes={"model": run.model_name, "version": version.number, "selected": result.selected},
+        changes={"model": run.model_name, "version": version.number, "selected": columns["selected"]},
     )
+    events.emit(
+        type="training_run.succeeded",
+        data={**_about(run), "version": version.number, "selected": columns["selected"]},
+    )
+
+
+def _is_last_attempt(run: TrainingRun) -> bool:
+    job = job_queries.get_job(job_id=run.job_id)
+    return job.attempt >= job.max_attempts
+
+
+def _note_failure(run: TrainingRun, code: str, detail: str, progress: Progress) -> None:
+    """Tell of a failure that another attempt would not mend; what was kept for one goes."""
+    with transaction.atomic():
+        progress.hold()
+        events.emit(type="training_run.failed", data={**_about(run), "code": code, "detail": detail[:500]})
+    recording.discard(run)
+
+
+def _about(run: TrainingRun) -> dict[str, Any]:
+    return {
+        "training_run": run.public_id,
+        "job": public_id("job", run.job_id),
+        "model": run.model_name,
+        "dataset": run.dataset.slug,
+        "dataset_version": run.dataset_version.number,
+    }

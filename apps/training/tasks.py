@@ -1,4 +1,4 @@
-"""The training job's handler."""
+"""The handlers of training's jobs."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import uuid
 from typing import Any
 
 from apps import jobs
-from apps.training import services
+from apps.training import policies, services
 
 
 @jobs.handler("training.run")
@@ -14,3 +14,11 @@ def run(payload: dict[str, Any], progress: jobs.Progress) -> dict[str, Any]:
     """Train what the run's row asks for."""
     version = services.perform(run_id=uuid.UUID(payload["run_id"]), progress=progress)
     return {"model": version.model.name, "version": version.number, "model_version_id": str(version.id)}
+
+
+@jobs.handler("training.auto")
+def train_again(payload: dict[str, Any], progress: jobs.Progress) -> dict[str, Any]:
+    """Start the training that a policy wants, unless nothing is new."""
+    return policies.perform(
+        policy_id=uuid.UUID(payload["policy_id"]), origin=payload["origin"], progress=progress
+    )

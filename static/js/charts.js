@@ -3,7 +3,7 @@
 //              actuals?: {ds, y}}]}
 //   history    {title?, unit?, frequency?, series: [{id, label?, ds, y}]}
 //   waterfall  {title?, unit?, base, base_label?, parts: [{name?, label, value}], prediction, prediction_label?}
-//   bars       {title?, unit?, labels: [..], series: [{name, values}], limit?, limit_label?, horizontal?}
+//   bars       {title?, unit?, labels: [..], series: [{name, values}], beside?, limit?, limit_label?, horizontal?}
 //   spark      [1, 2, 3] or {y: [..], label?}
 // ds: ISO dates (UTC) or integers. A null in y is a gap. Each chart gets an aria-label and a table of its figures.
 import * as bars from "./charts/bars.js";

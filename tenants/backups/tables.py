@@ -77,7 +77,8 @@ class Snapshot:
         found: dict[str, str] = {}
         for each in columns:
             if each.table in present:
-                found.update(self._select("SELECT {}, {} FROM {}", each.path, each.sha256, each.table))
+                named = self._select("SELECT {}, {} FROM {}", each.path, each.sha256, each.table)
+                found.update((path, sha256) for path, sha256 in named if path)
         return dict(sorted(found.items()))
 
     def rows(self, table: str, columns: list[str]) -> Iterator[bytes]:

@@ -209,8 +209,8 @@ def test_a_horizon_that_cannot_be_is_refused_by_the_server_too(
     page.locator("#train").evaluate("form => form.noValidate = true")
     page.get_by_label("Horizon").fill(horizon)
     page.get_by_role("button", name="Train", exact=True).click()
-    expect(page.locator(".toasts .alert-error")).to_contain_text("Horizon")
-    expect(page).to_have_url(f"{shop.url}/datasets/kettles/")
+    expect(page.locator("#id_horizon_error")).to_be_visible()
+    expect(page).to_have_url(f"{shop.url}/training/of/kettles/")
 
 
 def test_a_forecast_further_than_the_model_reaches_is_refused(window: Open, shop: Shop) -> None:

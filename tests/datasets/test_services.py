@@ -207,6 +207,13 @@ def test_the_corner_shop_is_what_it_says(in_acme: TenantKey) -> None:
     assert np.isfinite(panel.future["price"]).all()
 
 
+def test_a_panel_has_only_the_columns_that_are_asked_for(in_acme: TenantKey) -> None:
+    version = queries.get_current_version(dataset=services.load_demo(name="corner-shop"))
+    assert set(queries.read_panel(version=version, covariates=["price"]).known_future) == {"price"}
+    none = queries.read_panel(version=version, covariates=[])
+    assert (dict(none.known_future), dict(none.future), dict(none.past)) == ({}, {}, {})
+
+
 def test_uploads_that_nobody_accepts_are_forgotten_after_a_day(upload: Send, in_acme: TenantKey) -> None:
     old = upload(daily("xy"))
     Upload.objects.update(created_at=old.created_at - timedelta(days=2))

@@ -30,23 +30,26 @@ REASONS: Final[dict[str, str]] = {
         explanations_explanation.method jobs_job.actor_type jobs_job.kind jobs_job.queue jobs_job.stage jobs_job.state
         registry_modelversion.algorithm registry_modelversion.code_version registry_modelversion.frequency
         registry_modelversion.label registry_modelversion.levels tenants_tenant.schema_version tenants_tenant.state
-        tenants_tenant.state_before_deletion tenants_tenantlimits.plan training_trainingrun.selected
-        training_trainingrun.spec usage_usagecounter.kind usage_usageevent.kind usage_usagekeycounter.kind""",
+        tenants_tenant.state_before_deletion tenants_tenantlimits.plan training_trainingpolicy.policy
+        training_trainingrun.features training_trainingrun.origin training_trainingrun.policy training_trainingrun.selected
+        training_trainingrun.standings usage_usagecounter.kind usage_usageevent.kind usage_usagekeycounter.kind""",
     "a hash, a digest, a secret's end, or an id that is none of the drill's forms": """
         accounts_login.session_key accounts_user.password api_keys_apikey.digest api_keys_apikey.last4
         api_keys_apikey.public_id datasets_datasetversion.sha256
         datasets_storedfile.path datasets_storedfile.sha256 datasets_upload.path
         datasets_upload.sha256 django_session.session_data django_session.session_key registry_modelversion.bundle_path
-        registry_modelversion.bundle_sha256 usage_usageevent.request_id""",
+        registry_modelversion.bundle_sha256 training_trainingrun.backtest_path training_trainingrun.backtest_sha256
+        training_trainingrun.checkpoints usage_usageevent.request_id""",
     "numbers and times": """
         datasets_datasetversion.counts datasets_datasetversion.first_ds datasets_datasetversion.last_ds
         datasets_source.cron datasets_source.timezone jobs_schedule.cron jobs_schedule.zone registry_modelversion.cutoff
-        registry_modelversion.metrics training_trainingrun.coverage training_trainingrun.leaderboard
+        registry_modelversion.metrics training_trainingpolicy.cron training_trainingpolicy.zone
+        training_trainingrun.coverage training_trainingrun.leaderboard
         usage_usagecounter.period usage_usageevent.period usage_usagekeycounter.period""",
     "networks, which are numbers": "api_keys_apikey.networks",
     "what the other side of a source answered; the tests of sources do": "datasets_source.marker datasets_source.message",
     "the engine's words about series and columns, which the long drill's own training makes": """
-        registry_modelversion.notes training_trainingrun.notes jobs_job.error""",
+        registry_modelversion.notes training_trainingrun.breakdown training_trainingrun.notes jobs_job.error""",
     "MLflow's ids, and names that begin with the schema; the long drill trains, and reads MLflow's own tables": """
         registry_modelversion.mlflow_name registry_modelversion.mlflow_run_id registry_modelversion.mlflow_version""",
     "Stripe's ids": """
@@ -121,8 +124,16 @@ def _calls(run: Drill, company: Company) -> list[tuple[str, str, dict[str, Any]]
         (
             "POST",
             "training-runs",
-            {"body": {"dataset": things["dataset"][0], "horizon": 900, "model": word()}},
+            {
+                "body": {
+                    "dataset": things["dataset"][0],
+                    "horizon": 900,
+                    "model": word(),
+                    "events": [{"name": word(), "times": ["2031-01-01"]}],
+                }
+            },
         ),
+        ("PUT", f"models/{things['model'][0]}/training-policy", {"body": {"cron": "0 6 * * 1"}}),
         ("POST", "forecasts", {"body": {"model": things["model"][0], "horizon": 2}}),
         ("POST", "explanations", {"body": point}),
         ("POST", "keys", {"body": {"name": f"Key {word()}", "scopes": ["usage:read"], "mode": "test"}}),

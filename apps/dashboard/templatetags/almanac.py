@@ -101,3 +101,12 @@ def falls_short(share: object, level: int) -> bool:
 def percent(share: object) -> str:
     """A share of one as ``28 %``; a dash for None."""
     return f"{share * 100:.0f} %" if isinstance(share, int | float) else "–"
+
+
+@register.filter
+def money(amount: object, currency: str = "") -> str:
+    """An amount without cents from a thousand on: ``12,840 EUR``, ``7.50``; a dash for None and NaN."""
+    if not isinstance(amount, int | float) or math.isnan(amount):
+        return "–"
+    text = f"{amount:,.0f}" if abs(amount) >= 1000 else f"{amount:,.2f}"
+    return f"{text} {currency}".strip()

@@ -68,10 +68,14 @@ def as_of(
 
 
 def history(
-    entries: Sequence[Entry], *, covariates: Sequence[str] = (), series: Sequence[str] | None = None
+    entries: Sequence[Entry],
+    *,
+    covariates: Sequence[str] = (),
+    series: Sequence[str] | None = None,
+    until: datetime | None = None,
 ) -> pl.DataFrame:
     """Every row that ever counted, in the order in which they count: unique_id, ds, the columns, ``__row``,
-    ``known_at`` (None: unknown), ``__deleted``, ``__order`` and ``__gives <column>``.
+    ``known_at`` (None: unknown), ``__deleted``, ``__order`` and ``__gives <column>``; ``until`` (aware): what was known then.
 
     As a part of its own it answers every question as the parts do. A reset is told as a deletion of what stood before.
     """
@@ -82,6 +86,8 @@ def history(
         if entry.reset:
             whole = _ended(whole, entry, number)
         whole = pl.concat([whole, _rows(number, entry, chosen)], how="diagonal_relaxed")
+    if until is not None:
+        whole = whole.filter(pl.col(_KNOWN).is_null() | (pl.col(_KNOWN) <= _naive(until)))
     flags = [pl.col(_given(name)).fill_null(value=False) for name in columns]
     return whole.sort(*KEY, _KNOWN, _ENTRY, ROW, nulls_last=False).select(
         *KEY,

@@ -18,5 +18,6 @@ TASKS: Final = {
     "points.series": "apps.datasets.points.tasks:read_series",
     "examine": "apps.datasets.doctor.tasks:examine",
     "preview_fix": "apps.datasets.doctor.tasks:preview_fix",
+    "training.backtest": "apps.training.backtests:answer",
     "expect": "apps.datasets.expectations.tasks:expect",
 }

@@ -16,7 +16,7 @@ from django.utils.text import slugify
 from apps.audit import services as audit
 from apps.core import request_context
 from apps.core.errors import NotFound
-from apps.datasets import lineage, openlineage
+from apps.datasets import lineage, news, openlineage
 from apps.datasets.doctor.contracts import Finding, Step
 from apps.datasets.errors import NameTaken
 from apps.datasets.models import (
@@ -265,6 +265,7 @@ def _tell(version: DatasetVersion, reason: Reason) -> None:
         },
     )
     openlineage.announce(kind=lineage.VERSION, id=version.public_id)
+    news.tell(version)
     events.emit(
         type="dataset.version_created",
         data={"dataset": dataset.slug, "version": version.public_id, "change": str(reason.change)},

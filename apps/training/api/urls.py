@@ -1,8 +1,10 @@
 from django.urls import path
 
-from apps.training.api import views
+from apps.training.api import policies, views
 
 urlpatterns = [
     path("training-runs", views.TrainingRuns.as_view(), name="api-training-runs"),
     path("training-runs/<str:run_id>", views.TrainingRunDetail.as_view(), name="api-training-run"),
+    path("training-runs/<str:run_id>/backtest", views.Backtest.as_view(), name="api-training-backtest"),
+    path("models/<slug:name>/training-policy", policies.ModelPolicy.as_view(), name="api-training-policy"),
 ]

@@ -2,31 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
-from rest_framework import serializers
+from django.http import FileResponse
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from apps.core.api import page
+from apps.core.api import InvalidPage, JSONOnly, page, read
+from apps.core.errors import FieldError
 from apps.core.ids import parse_public_id, public_id
-from apps.engine.contracts import EFFORTS
-from apps.training import queries, services
+from apps.training import downloads, queries, services
+from apps.training.api import reading
 from apps.training.models import TrainingRun
 
-
-class NewRun(serializers.Serializer[Any]):
-    """Body of ``POST /v1/training-runs``."""
-
-    dataset = serializers.SlugField()
-    horizon = serializers.IntegerField(min_value=1, max_value=services.MAX_HORIZON)
-    model = serializers.SlugField(required=False, default="", max_length=80)
-    effort = serializers.ChoiceField(choices=EFFORTS, required=False, default="balanced")
-    candidates = serializers.ListField(
-        child=serializers.CharField(), required=False, allow_empty=False, max_length=50
-    )
-    seed = serializers.IntegerField(required=False, default=0, min_value=0, max_value=2**31 - 1)
+MOST_ROWS: Final = 1000
 
 
 class TrainingRuns(APIView):
@@ -39,30 +29,61 @@ class TrainingRuns(APIView):
         return page(request, queries.list_runs(), show)
 
     def post(self, request: Request) -> Response:
-        """202 with the run; the job tells the progress."""
-        body = NewRun(data=request.data)
-        body.is_valid(raise_exception=True)
-        asked = body.validated_data
-        run = services.start(
-            dataset_slug=asked["dataset"],
-            horizon=asked["horizon"],
-            model_name=asked["model"],
-            effort=asked["effort"],
-            candidates=asked.get("candidates"),
-            seed=asked["seed"],
-        )
+        """202 with the run; the job tells the progress. ``dry_run``: 200 with what it would take, and nothing is started."""
+        asked = read(reading.NewRun, request.data)
+        wishes = reading.wishes(asked)
+        if asked["dry_run"]:
+            return Response({"dry_run": True, **services.estimate(**wishes).as_json()})
+        run = services.start(**wishes, policy=asked["policy"])
         location = f"/v1/jobs/{public_id('job', run.job_id)}"
         return Response(show(run), status=202, headers={"Location": location, "Retry-After": "1"})
 
 
 class TrainingRunDetail(APIView):
-    """One run with its leaderboard."""
+    """One run with its leaderboard, which grows while it runs."""
 
-    required_scope: ClassVar = {"GET": "models:read"}
+    required_scope: ClassVar = {"GET": "models:read", "DELETE": "models:train"}
 
     def get(self, request: Request, run_id: str) -> Response:
         """404 where there is none."""
-        return Response(show(queries.get_run(run_id=parse_public_id("run", run_id))))
+        return Response(show(_run(run_id)))
+
+    def delete(self, request: Request, run_id: str) -> Response:
+        """A run that is over and made no version which is still there, with the forecasts it kept: 204."""
+        services.delete_run(run_id=parse_public_id("run", run_id))
+        return Response(status=204)
+
+
+class Backtest(APIView):
+    """What the run forecast of the past, and how far off it was."""
+
+    content_negotiation_class = JSONOnly
+    required_scope: ClassVar = {"GET": "models:read"}
+
+    def get(self, request: Request, run_id: str) -> Response | FileResponse:
+        """``?by=`` series, horizon, segment or window: errors beside the naive's, and what they cost; ``?offset=``, ``?limit=``.
+        ``?format=`` csv, ndjson or parquet: every forecast as a file."""
+        run = _run(run_id)
+        if form := request.query_params.get("format"):
+            return downloads.response(run, _one_of("format", form, tuple(downloads.FORMATS)))
+        by = _one_of("by", request.query_params.get("by", "horizon"), queries.WAYS)
+        offset, limit = _number(request, "offset", 0, 10**9), _number(request, "limit", 100, MOST_ROWS)
+        found = queries.backtest_by(run=run, by=by, offset=offset, limit=max(limit, 1))
+        more = offset + len(found["rows"]) < found["total"]
+        return Response(
+            {
+                "training_run": run.public_id,
+                "by": by,
+                "currency": run.spec.get("currency"),
+                "overall": run.breakdown["all"][0],
+                "data": found["rows"],
+                "pagination": {
+                    "total": found["total"],
+                    "has_more": more,
+                    "next_offset": offset + len(found["rows"]) if more else None,
+                },
+            }
+        )
 
 
 def show(run: TrainingRun) -> dict[str, Any]:
@@ -74,11 +95,36 @@ def show(run: TrainingRun) -> dict[str, Any]:
         "dataset_version": run.dataset_version.number,
         "model": run.model_name,
         "spec": run.spec,
+        "origin": run.origin,
+        "policy": run.policy,
+        "refreshed": run.refreshed,
+        "candidates": run.standings,
         "leaderboard": run.leaderboard,
         "selected": run.selected or None,
         "model_version": run.model_version.number if run.model_version else None,
         "coverage": run.coverage,
+        "has_backtest": bool(run.backtest_path),
         "notes": run.notes,
+        "seconds": run.seconds,
         "created_at": run.created_at,
         "finished_at": run.finished_at,
     }
+
+
+def _run(run_id: str) -> TrainingRun:
+    return queries.get_run(run_id=parse_public_id("run", run_id))
+
+
+def _one_of(name: str, value: str, known: tuple[str, ...]) -> str:
+    if value in known:
+        return value
+    detail = f"{name} must be one of {', '.join(known)}."
+    raise InvalidPage(detail=detail, errors=[FieldError("invalid_choice", detail, pointer=f"?{name}")])
+
+
+def _number(request: Request, name: str, default: int, most: int) -> int:
+    text = request.query_params.get(name, str(default))
+    if text.isascii() and text.isdigit() and len(text) <= 9 and int(text) <= most:
+        return int(text)
+    detail = f"{name} must be a whole number up to {most}."
+    raise InvalidPage(detail=detail, errors=[FieldError("out_of_range", detail, pointer=f"?{name}")])

@@ -1,4 +1,4 @@
-// Bars by label, one colour a series (stacked), with an optional limit line.
+// Bars by label, one colour a series (stacked, or beside each other), with an optional limit line.
 import { compact, dateFormat, faded, instant, keyMark, number, tip, tooltip, yAxis } from "./kit.js";
 
 // Labels that are ISO dates are shown as people write them.
@@ -35,7 +35,7 @@ export function option(data, state, colours) {
 
 function bars(series, at, data, colours) {
   return {
-    name: series.name, type: "bar", stack: "all", data: series.values, color: colours[`chart${(at % 6) + 1}`], barMaxWidth: 28, emphasis: { disabled: true },
+    name: series.name, type: "bar", stack: data.beside ? undefined : "all", data: series.values, color: colours[`chart${(at % 6) + 1}`], barMaxWidth: 28, emphasis: { disabled: true },
     itemStyle: { borderRadius: data.series.length > 1 ? 0 : data.horizontal ? [0, 3, 3, 0] : [3, 3, 0, 0] },
     markLine: at === 0 && data.limit ? limitLine(data, colours) : undefined,
   };
