@@ -23,6 +23,7 @@ _HOMES = {
     "Candidate": "contracts",
     "Event": "contracts",
     "Result": "contracts",
+    "Pretrained": "pretrained",
     "forecast": "forecasting",
     "train": "training",
     "load_bundle": "serving",
@@ -40,6 +41,7 @@ __all__ = [
     "LoadedBundle",
     "Panel",
     "Prediction",
+    "Pretrained",
     "Result",
     "Spec",
     "TrainResult",
@@ -57,6 +59,7 @@ if TYPE_CHECKING:
     from apps.engine.forecasting import forecast
     from apps.engine.frequency import Frequency, infer
     from apps.engine.panel import Panel, from_columns
+    from apps.engine.pretrained import Pretrained
     from apps.engine.serving import LoadedBundle, Prediction, load_bundle
     from apps.engine.training import train
 

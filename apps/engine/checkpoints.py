@@ -94,7 +94,8 @@ def unpack(data: bytes, windows: Sequence[Window], horizon: int) -> Done | None:
 
 def digest(windows: Sequence[Window], context: FitContext) -> str:
     """The hash of what any candidate's forecasts in these windows depend on; `key` adds the candidate."""
-    found = hashlib.sha256(f"{code()}|{context.horizon}|{context.seed}|{context.patience}".encode())
+    trees = context.pretrained.sha256 if context.pretrained else ""
+    found = hashlib.sha256(f"{code()}|{context.horizon}|{context.seed}|{context.patience}|{trees}".encode())
     for window in windows:
         for name, part in _parts(window):
             found.update(f"|{name}:{part.dtype}:{part.shape}|".encode())

@@ -5,12 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from apps.engine import errors
+
+if TYPE_CHECKING:
+    from apps.engine.pretrained import Pretrained
 
 Floats = NDArray[np.float64]
 Effort = Literal["fast", "balanced", "best"]
@@ -57,7 +60,8 @@ class Spec:
     forecasts of their totals are added and made to add up. Where there are totals, `upper` and `integer` hold for the series
     themselves; a total is their sum.
     `uncalibrated` says what becomes of a band that the backtest is too small to calibrate: "label" returns the model's
-    own, marked; "refuse" raises Uncalibrated. `threads` bounds native libraries, `workers` processes that share the
+    own, marked; "refuse" raises Uncalibrated. `pretrained` are trees that were trained before on other series (see `pretrained.read`);
+    they join what "auto" tries. `threads` bounds native libraries, `workers` processes that share the
     series out; `backend` where these run.
     """
 
@@ -79,6 +83,7 @@ class Spec:
     events: tuple[Event, ...] = ()
     hierarchy: tuple[str, ...] = ()
     uncalibrated: Literal["label", "refuse"] = "label"
+    pretrained: Pretrained | None = None
     threads: int = 1
     workers: int = 1
     backend: Literal["local", "ray", "dask"] = "local"

@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 
 from apps.engine.contracts import Spec
-from apps.engine.forecasters import NAIVE, Forecaster, choose
+from apps.engine.forecasters import NAIVE, PRETRAINED, Forecaster, choose
 from apps.engine.panel import Panel
 
 INTERMITTENT_SHARE: Final = 0.2  # of a series' points that are 0
@@ -106,4 +106,5 @@ def is_intermittent(panel: Panel) -> np.ndarray:
 
 
 def _members(panel: Panel, spec: Spec) -> tuple[str, ...]:
-    return members(spec.effort, kinds(panel))
+    trained_before = () if spec.pretrained is None else (PRETRAINED,)
+    return (*members(spec.effort, kinds(panel)), *trained_before)

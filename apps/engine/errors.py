@@ -186,6 +186,15 @@ class BundleTooNew(EngineError):
     template = "The bundle has format {found}; this version reads formats up to {supported}."
 
 
+class NotPretrained(EngineError):
+    code = "not_pretrained"
+    title = "The bundle holds no trees that other series can use"
+    template = (
+        "The bundle {sha256} cannot serve as a pretrained model: {reason}. Train one with the forecaster "
+        "lightgbm_global, without covariates and attributes."
+    )
+
+
 class OutOfTime(EngineError):
     code = "out_of_time"
     title = "The time budget is used up"

@@ -53,6 +53,7 @@ class Bench:
             clock=self.clock,
             workers=self.workers,
             patience=efforts.PATIENCE[self.spec.effort],
+            pretrained=self.spec.pretrained,
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from django.conf import settings
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from apps.datasets.models import Dataset, DatasetVersion
     from apps.engine import TrainResult
     from apps.engine.panel import Panel
+    from apps.engine.pretrained import Pretrained
     from apps.registry.models import ModelVersion
 
 NAIVE: Final = "seasonal_naive"
@@ -192,7 +194,7 @@ def _train(run: TrainingRun, panel: Panel, progress: Progress) -> tuple[TrainRes
     """What the engine makes of it, and the seconds it took."""
     from apps.engine import training
 
-    spec = asking.engine_spec(run.spec, workers=_workers(panel))
+    spec = asking.engine_spec(run.spec, workers=_workers(panel), pretrained=_pretrained(panel))
     desk = recording.RunDesk(run, progress)
     began = timezone.now()
     result = training.train(
@@ -232,6 +234,14 @@ def _publish_refreshed(run: TrainingRun, trained: Trained, progress: Progress) -
         progress.hold()
         _finish(run, version, columns)
     return version
+
+
+def _pretrained(panel: Panel) -> Pretrained | None:
+    """The operator's trees for data of this frequency, where there are any; raises ``EngineError`` for a file that is none."""
+    from apps.engine import pretrained
+
+    path = Path(settings.PRETRAINED_MODELS) / f"{panel.frequency.alias}.alm"
+    return pretrained.read(path) if settings.PRETRAINED_MODELS and path.is_file() else None
 
 
 def _workers(panel: Panel) -> int:

@@ -140,6 +140,8 @@ CELERY_WORKER_MAX_MEMORY_PER_CHILD = (
     env.number("ALMANAC_WORKER_MB", 1500) * 1024
 )  # in kB; checked after each task
 JOB_SECONDS = env.number("ALMANAC_JOB_SECONDS", 6 * 3600)
+# Bundles whose trees join every training of their frequency: MS.alm, D.alm …; empty for none.
+PRETRAINED_MODELS = env.text("ALMANAC_PRETRAINED_MODELS", "")
 TRAINING_PROCESSES = env.number("ALMANAC_TRAINING_PROCESSES", os.cpu_count() or 1)
 CELERY_TASK_TIME_LIMIT = 1800  # of a periodic task that hangs; a job has its own
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 
 import numpy as np
 
+from apps.engine import Spec, pretrained, train
 from apps.engine.forecasters import REGISTRY
 from apps.engine.forecasters.intermittent import Intermittent
 from apps.engine.forecasters.seasonal_naive_long import SeasonalNaiveLong
@@ -77,3 +79,19 @@ def suited(name: str, series: list[np.ndarray] | None = None) -> Panel:
     reads the ones above."""
     seasons = (6, 12) if isinstance(REGISTRY[name], SeasonalNaiveLong) else None
     return build(series_for(name) if series is None else series, "MS", seasons)
+
+
+@functools.cache
+def trained_before(frequency: Frequency, horizon: int) -> pretrained.Pretrained:
+    """Trees that learnt on thirty seasonal series of the frequency."""
+    series = seasonal(30, 72, seed=21)
+    start = 0 if frequency.is_integer else np.datetime64("2010-01-01", "s")
+    panel = Panel(
+        tuple(f"other-{s}" for s in range(len(series))),
+        np.concatenate(series),
+        np.arange(len(series) + 1) * 72,
+        np.concatenate([frequency.range(start, 72)] * len(series)),
+        frequency,
+    )
+    spec = Spec(horizon, forecaster=pretrained.SOURCE, effort="fast", seed=1)
+    return pretrained.read(train(panel, spec).bundle)

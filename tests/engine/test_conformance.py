@@ -12,7 +12,7 @@ import pytest
 
 from apps.engine import backtest, errors
 from apps.engine.bundle import Content, pack, unpack
-from apps.engine.forecasters import REGISTRY, FitContext, Fitted
+from apps.engine.forecasters import PRETRAINED, REGISTRY, FitContext, Fitted
 from apps.engine.forecasters.intermittent import Intermittent
 from apps.engine.forecasters.mstl import MSTL
 from apps.engine.forecasters.seasonal_naive_long import SeasonalNaiveLong
@@ -35,7 +35,8 @@ def means(fitted: Fitted, horizon: int) -> np.ndarray:
 
 
 def fit(name: str, panel: Panel, seed: int = 0) -> Fitted:
-    return REGISTRY[name].fit(panel, FitContext(HORIZON, seed))
+    trees = panels.trained_before(panel.frequency, HORIZON) if name == PRETRAINED else None
+    return REGISTRY[name].fit(panel, FitContext(HORIZON, seed, pretrained=trees))
 
 
 @functools.cache
@@ -177,9 +178,13 @@ def test_it_survives_a_round_trip_through_plain_arrays_and_text(name):
 
 
 @pytest.mark.parametrize("value", [0.0, 7.5, -3.0])
-def test_a_constant_series_is_forecast_as_that_constant(name, value):
+def test_a_constant_series_is_forecast_as_that_constant_or_left_to_the_naive(name, value):
     panel = panels.suited(name, [np.full(40, value), *panels.series_for(name, 1)])
-    found = means(fit(name, panel), HORIZON)[0]
+    fitted = fit(name, panel)
+    if name == PRETRAINED:
+        assert "never changes" in fitted.reasons["series-0"]
+        return
+    found = means(fitted, HORIZON)[0]
     assert found == pytest.approx(np.full(HORIZON, value), abs=0.2 * max(abs(value), 1.0))
 
 

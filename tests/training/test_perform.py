@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -26,6 +27,7 @@ from apps.training import services
 from apps.training.models import TrainingRun
 from tenants.context import tenant_scope
 from tests import trained
+from tests.engine import panels
 from tests.jobs.conftest import change
 from tests.training.conftest import finish, job_of
 
@@ -234,3 +236,28 @@ def change_all(tenant: TenantKey) -> None:
     with tenant_scope(tenant):
         job = Job.objects.get(state="running")
     change(job, fencing_token=job.fencing_token + 1)
+
+
+def test_the_operators_trees_for_the_datas_frequency_join_its_trainings(
+    train: Train, tenant: TenantKey, tmp_path: Path, settings: Any
+) -> None:
+    horizon = trained.HORIZON
+    spec = engine.Spec(horizon, forecaster="lightgbm_global", effort="fast")
+    (tmp_path / "MS.alm").write_bytes(engine.train(panels.monthly(10, seed=4), spec).bundle)
+    settings.PRETRAINED_MODELS = str(tmp_path)
+    run = train(effort="fast", horizon=horizon, candidates=None)
+    with tenant_scope(tenant):
+        run = TrainingRun.objects.get(id=run.id)
+    line = next(line for line in run.leaderboard if line["name"] == "pretrained_global")
+    assert line["error"] is None
+    assert line["windows"] > 0
+
+
+def test_a_file_that_holds_no_such_trees_fails_the_training_and_says_so(
+    train: Train, tenant: TenantKey, tmp_path: Path, settings: Any
+) -> None:
+    (tmp_path / "MS.alm").write_bytes(b"trees")
+    settings.PRETRAINED_MODELS = str(tmp_path)
+    job = job_of(tenant, train(effort="fast", candidates=None))
+    assert job.state == JobState.FAILED
+    assert job.error["code"] == "bundle_damaged"

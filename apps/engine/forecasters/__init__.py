@@ -20,6 +20,7 @@ from apps.engine.forecasters.linear_global import LinearGlobal
 from apps.engine.forecasters.mstl_arima import MSTLARIMA
 from apps.engine.forecasters.mstl_ets import MSTLETS
 from apps.engine.forecasters.naive import Naive
+from apps.engine.forecasters.pretrained_global import PretrainedGlobal
 from apps.engine.forecasters.seasonal_naive import SeasonalNaive
 from apps.engine.forecasters.seasonal_naive_long import SeasonalNaiveLong
 from apps.engine.forecasters.seasonal_window_average import SeasonalWindowAverage
@@ -30,6 +31,7 @@ from apps.engine.forecasters.tsb import TSB
 from apps.engine.forecasters.window_average import WindowAverage
 
 NAIVE = SeasonalNaive.name
+PRETRAINED = PretrainedGlobal.name
 
 REGISTRY: dict[str, Forecaster] = {
     forecaster.name: forecaster
@@ -58,10 +60,11 @@ REGISTRY: dict[str, Forecaster] = {
         LightGBMRecursive(),
         LightGBMTweedie(),
         LinearGlobal(),
+        PretrainedGlobal(),
     )
 }  # fmt: skip
 
-__all__ = ["NAIVE", "REGISTRY", "FitContext", "Fitted", "Forecaster", "choose"]
+__all__ = ["NAIVE", "PRETRAINED", "REGISTRY", "FitContext", "Fitted", "Forecaster", "choose"]
 
 
 def choose(names: tuple[str, ...] | None) -> list[Forecaster]:

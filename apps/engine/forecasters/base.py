@@ -13,6 +13,7 @@ import numpy as np
 
 from apps.engine import errors
 from apps.engine.panel import Floats, Ints, Panel
+from apps.engine.pretrained import Pretrained
 from apps.engine.serving.predictors import PREDICTORS
 from apps.engine.serving.state import Points, Predictor, State, Tails
 from apps.engine.workers import Clock, InThisProcess, Workers
@@ -24,7 +25,8 @@ HERE = InThisProcess()
 @dataclass(frozen=True)
 class FitContext:
     """How to fit: `horizon` steps, `seed`, `threads` for native libraries, until which time (`clock`) and where (`workers`).
-    `patience` is how many times as many and smaller steps a learner takes than it needs at least.
+    `patience` is how many times as many and smaller steps a learner takes than it needs at least;
+    `pretrained` are trees that were trained before.
 
     `hints` carries a forecaster's own choices from an earlier cutoff of the same panel (by series id), so
     that a backtest searches once and only re-estimates afterwards; it never carries later data to an earlier
@@ -38,6 +40,7 @@ class FitContext:
     clock: Clock = NEVER
     workers: Workers = HERE
     patience: int = 1
+    pretrained: Pretrained | None = None
 
 
 @dataclass(frozen=True)
