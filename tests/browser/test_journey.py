@@ -204,7 +204,8 @@ def test_text_among_the_values_is_named_with_its_row_and_column(window: Open, sh
 def test_a_horizon_that_cannot_be_is_refused_by_the_server_too(
     window: Open, shop: Shop, horizon: str
 ) -> None:
-    page, _watch = window(shop.state)
+    page, watch = window(shop.state)
+    watch.expect(422, "/training/of/kettles/")
     page.goto(f"{shop.url}/datasets/kettles/")
     page.locator("#train").evaluate("form => form.noValidate = true")
     page.get_by_label("Horizon").fill(horizon)

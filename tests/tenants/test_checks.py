@@ -31,7 +31,7 @@ FAULTS = {
     "a missing constraint": (
         "ALTER TABLE {schema}.datasets_datasetversion DROP CONSTRAINT datasets_version_number", "lacks: constraint"
     ),
-    "a wrong version": ("UPDATE tenants_tenant SET schema_version = '9-x' WHERE slug = 'acme'", "its books say 5-"),
+    "a wrong version": ("UPDATE tenants_tenant SET schema_version = '9-x' WHERE slug = 'acme'", "acme is noted at 9-x, its books say"),
     "a book too few": ("DELETE FROM {schema}.django_migrations WHERE app = 'training'", "acme lacks migrations"),
     "a missing schema": ("DROP SCHEMA {schema} CASCADE", "acme has no schema of its own"),
     "a stray schema": ("CREATE SCHEMA t_aaaaaaaaaaaaaaaa", "the schema t_aaaaaaaaaaaaaaaa belongs to no tenant"),
