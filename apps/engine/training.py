@@ -25,7 +25,7 @@ from apps.engine import (
 from apps.engine.backtest import Window
 from apps.engine.checkpoints import Desk
 from apps.engine.contracts import AUTO, Backtest, Candidate, Progress, Spec, TrainResult
-from apps.engine.forecasters import NAIVE, Fitted
+from apps.engine.forecasters import NAIVE, PRETRAINED, Fitted
 from apps.engine.packing import Chosen, pack_model
 from apps.engine.panel import Floats, Panel
 from apps.engine.preparing import Prepared
@@ -319,6 +319,10 @@ def _choices(tried: list[Trial], mix: Mix, bench: Bench, cold: NDArray[np.bool_]
     if len(kept) > 1:
         said.append(f"The seasonal naive serves {100 * alone:.0f} % of the series alone.")
     said += [f"{t.forecaster.label} was left out: {t.line.error}" for t in tried if t.line.error is not None]
+    if bench.spec.pretrained is not None and PRETRAINED in mix.names:
+        said.append(
+            f"The trees that were trained before are those of the bundle {bench.spec.pretrained.sha256}."
+        )
     return said
 
 
