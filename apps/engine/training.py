@@ -157,11 +157,13 @@ def _evidence(usable: Sequence[Trial], bench: Bench) -> ensemble.Evidence:
     outcomes = [t.outcome for t in usable if t.outcome is not None]
     naive = [t.forecaster.name for t in usable].index(NAIVE)
     of_panel = np.asarray([t.forecaster.of_panel for t in usable], np.bool_)
+    panel = bench.windows[0].panel
     return ensemble.Evidence(
         backtest.errors_of(bench.windows, outcomes, bench.series, bench.spec.costs),
         bench.spec.horizon,
         naive,
         of_panel,
+        covariates=bool(panel.known_future or panel.past),
     )
 
 
