@@ -3,8 +3,9 @@
 Equal weights over diverse members are hard to beat, so they are where the weights start and what they stay near while
 there is little evidence; only that models of the whole panel, which err in another way than the many models of single
 series, start with PANEL_SHARE together. Errors are looked at as ratios to the members' mean error on the same series and window, in
-logarithms. What the whole panel says moves all series' weights; what one series' own errors say beyond that counts the
-more, the more points it was tested on. A member that did worse than the seasonal naive on a series, by the same
+logarithms. What the whole panel says moves all series' weights, and the more where only some members see covariates: then they
+differ in what they know, not in their luck. What one series' own errors say beyond that counts the more, the more points it was
+tested on. A member that did worse than the seasonal naive on a series, by the same
 shrunken measure, gets nothing there; where no member is left the naive serves. Only numpy is imported.
 """
 
@@ -22,6 +23,7 @@ Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
 PANEL_POWER = 2.0
+INFORMED_POWER = 6.0  # where only some members see covariates
 SERIES_POWER = 4.0
 POINTS_FOR_HALF = 40.0  # tested points at which a series' own errors count half
 LOG_CLIP = 2.0
@@ -35,18 +37,24 @@ class Evidence:
     """Mean scaled errors f8[K, S, M] of M members on S series in K windows; NaN where there is no forecast.
 
     `points` is how many points a window tests; member `naive` is the seasonal naive; `of_panel` bool[M] says which members
-    are models of the whole panel.
+    are models of the whole panel, which alone see covariates where the panel has any (`covariates`).
     """
 
     errors: Floats
     points: int
     naive: int
     of_panel: Bools
+    covariates: bool = False
 
     def without(self, window: int) -> Evidence:
         """The evidence of the other windows; all of it when there is only one."""
         kept = [k for k in range(len(self.errors)) if k != window] or [window]
         return replace(self, errors=self.errors[kept])
+
+    @property
+    def power(self) -> float:
+        """How much the panel's errors count."""
+        return INFORMED_POWER if self.covariates else PANEL_POWER
 
     def prior(self) -> Floats:
         """What members weigh before any evidence, up to a factor; f8[M]."""
@@ -64,7 +72,7 @@ def weigh(evidence: Evidence, can: Bools) -> Floats:
     The naive takes part only where nothing else does.
     """
     seen = _seen(evidence)
-    weights = evidence.prior() * np.exp(-seen.exponent())
+    weights = evidence.prior() * np.exp(-seen.exponent(evidence.power))
     others = np.arange(weights.shape[1]) != evidence.naive
     errors = seen.shrunken()
     better = errors - errors[:, [evidence.naive]] < np.log(WORSE_THAN_NAIVE)
@@ -113,10 +121,10 @@ class _Seen:
         """How much a series' own errors count beside the panel's."""
         return self.counts / (self.counts + POINTS_FOR_HALF)
 
-    def exponent(self) -> Floats:
-        """What the weights are the negative exponential of, f8[S, M]."""
+    def exponent(self, power: float) -> Floats:
+        """What the weights are the negative exponential of, f8[S, M]; `power` is the panel's."""
         own = SERIES_POWER * self.share * (self.own - self.panel_log)
-        return np.asarray(own + PANEL_POWER * (self.panel - self.panel.min()), np.float64)
+        return np.asarray(own + power * (self.panel - self.panel.min()), np.float64)
 
     def shrunken(self) -> Floats:
         """Each series' log errors, drawn towards the panel's, f8[S, M]."""

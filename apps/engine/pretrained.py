@@ -14,6 +14,7 @@ import numpy as np
 from apps.engine import bundle, errors
 from apps.engine.features import FeatureSpec, Floats
 from apps.engine.panel import Panel
+from apps.engine.serving.loaded import load_bundle
 
 SOURCE = "lightgbm_global"  # the member whose trees are taken
 
@@ -46,6 +47,9 @@ def read(source: bytes | Path | str) -> Pretrained:
     Raises BundleDamaged, BundleTooNew, and NotPretrained where the bundle holds no such trees.
     """
     data = bundle.read_bytes(source, None)
+    load_bundle(
+        data
+    )  # refuses what is damaged, and trees that do not say here what they said where they were trained
     content, sha256 = bundle.unpack(data), bundle.digest(data)
     members = content.meta.get("members", [])
     place = next((i for i, each in enumerate(members) if each.get("name") == SOURCE), None)

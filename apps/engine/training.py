@@ -25,7 +25,7 @@ from apps.engine import (
 from apps.engine.backtest import Window
 from apps.engine.checkpoints import Desk
 from apps.engine.contracts import AUTO, Backtest, Candidate, Progress, Spec, TrainResult
-from apps.engine.forecasters import NAIVE, Fitted
+from apps.engine.forecasters import NAIVE, PRETRAINED, Fitted
 from apps.engine.packing import Chosen, pack_model
 from apps.engine.panel import Floats, Panel
 from apps.engine.preparing import Prepared
@@ -157,11 +157,13 @@ def _evidence(usable: Sequence[Trial], bench: Bench) -> ensemble.Evidence:
     outcomes = [t.outcome for t in usable if t.outcome is not None]
     naive = [t.forecaster.name for t in usable].index(NAIVE)
     of_panel = np.asarray([t.forecaster.of_panel for t in usable], np.bool_)
+    panel = bench.windows[0].panel
     return ensemble.Evidence(
         backtest.errors_of(bench.windows, outcomes, bench.series, bench.spec.costs),
         bench.spec.horizon,
         naive,
         of_panel,
+        covariates=bool(panel.known_future or panel.past),
     )
 
 
@@ -319,6 +321,10 @@ def _choices(tried: list[Trial], mix: Mix, bench: Bench, cold: NDArray[np.bool_]
     if len(kept) > 1:
         said.append(f"The seasonal naive serves {100 * alone:.0f} % of the series alone.")
     said += [f"{t.forecaster.label} was left out: {t.line.error}" for t in tried if t.line.error is not None]
+    if bench.spec.pretrained is not None and PRETRAINED in mix.names:
+        said.append(
+            f"The trees that were trained before are those of the bundle {bench.spec.pretrained.sha256}."
+        )
     return said
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -60,6 +61,17 @@ def retail(count: int = 4, length: int = 200, seed: int = 0) -> Panel:
         prices.append(price)
         promotions.append(promotion)
     return build(sales, "D", price=prices, promotion=promotions)
+
+
+def visited(count: int = 4, length: int = 120, seed: int = 0) -> Panel:
+    """Monthly sales that are three times the visits of the month before, which nobody knows ahead; shops have a region."""
+    rng = np.random.default_rng(seed)
+    visits = [rng.uniform(50, 150, length + 1) for _ in range(count)]
+    plain = build([3 * each[:-1] + rng.normal(0, 2, length) for each in visits])
+    regions = [("north", "south")[s % 2] for s in range(count)]
+    return replace(
+        plain, past={"visits": np.concatenate([each[1:] for each in visits])}, static={"region": regions}
+    )
 
 
 def demand(count: int = 4, length: int = 72, seed: int = 0) -> list[np.ndarray]:

@@ -104,3 +104,11 @@ def test_the_installed_library_is_the_wheel_s_own():
 
     assert library_path(Path(lightgbm.__file__).parent).suffix in (".so", ".dylib", ".dll")
     assert booster.library() is booster.library()
+
+
+@pytest.mark.parametrize(
+    "damage", [lambda t: t[: len(t) // 2], lambda t: t.replace("num_leaves=", "num_leaves=9", 1)]
+)
+def test_a_text_that_is_damaged_within_a_tree_is_refused_and_ends_no_process(text, damage):
+    with pytest.raises(errors.BundleDamaged):
+        Booster(damage(text))

@@ -69,6 +69,16 @@ def test_a_series_own_errors_count_the_more_the_more_it_was_tested():
     assert other[GOOD] == pytest.approx(other[FAIR], abs=0.05)
 
 
+def test_where_only_some_members_see_covariates_what_the_panel_says_counts_more():
+    seen = evidence(1.0, 0.6, 0.9, 0.9)
+    told = replace(seen, covariates=True)
+    plain, informed = (weigh(each, all_can(each))[0] for each in (seen, told))
+    assert 0.5 < plain[GOOD] < 0.6
+    assert 0.8 < informed[GOOD] < 0.9
+    alike = replace(evidence(1.0, 0.8, 0.8, 0.8), covariates=True)
+    assert weigh(alike, all_can(alike))[0, GOOD] == pytest.approx(1 / 3)
+
+
 def test_a_member_that_cannot_serve_a_series_gets_nothing_there():
     seen = evidence(1.0, 0.7, 0.9, 0.9)
     can = all_can(seen)

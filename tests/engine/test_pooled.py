@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from apps.engine import LoadedBundle, Spec, load_bundle, train
 from apps.engine.designs import Source, design
 from apps.engine.features import FeatureSpec
-from apps.engine.forecasters import pooled
+from apps.engine.forecasters import REGISTRY, FitContext, pooled
 from apps.engine.forecasters.base import make_tails
 from apps.engine.frequency import Frequency
+from apps.engine.panel import Panel
+from apps.engine.update import update
 
 from . import panels
 
@@ -89,3 +94,35 @@ def test_attributes_and_past_covariates_become_columns_by_name():
     assert spec.codes({"brand": "new"}).tolist() == [-1]
     assert {"past_0_visits", "past_2_visits", "static_brand"} <= set(spec.names)
     assert FeatureSpec.from_json(spec.as_json()) == spec
+
+
+def by_lightgbm(text: str, panel: Panel, horizon: int) -> np.ndarray:
+    """What LightGBM itself says of the features of the whole panel, as the training makes them; f8[S, H]."""
+    import lightgbm
+
+    spec, booster = pooled.planned(panel), lightgbm.Booster(model_str=text)
+    coded, steps, said = pooled.codes(panel, spec), np.arange(1, horizon + 1)[None, :], []
+    for s in range(len(panel)):
+        source = pooled.source_of(panel, s, horizon, coded[s])
+        made = design(spec, source, np.asarray([len(source.y) - 1]), steps)
+        said.append(made.value(np.asarray(booster.predict(made.x)))[0])
+    return np.stack(said)
+
+
+def served(loaded: LoadedBundle, horizon: int) -> np.ndarray:
+    return loaded.predict(None, horizon).mean
+
+
+def test_a_model_that_knows_visits_only_of_the_past_serves_the_numbers_of_the_training():
+    whole = panels.visited(12)
+    panel = whole.head(whole.lengths - 3)
+    spec = Spec(3, forecaster="lightgbm_global", effort="fast")
+    data = train(panel, spec).bundle
+    trees = REGISTRY["lightgbm_global"].fit(panel, FitContext(3)).state.text
+    assert served(load_bundle(data), 3) == pytest.approx(by_lightgbm(trees, panel, 3), rel=1e-9)
+    moved = update(data, whole)
+    assert served(load_bundle(moved), 3) == pytest.approx(by_lightgbm(trees, whole, 3), rel=1e-9)
+    coming = np.stack([whole.series(s)[-3] for s in range(len(whole))])
+    blind = load_bundle(train(replace(panel, past={}), spec).bundle)
+    ours, theirs = (np.abs(served(each, 3)[:, 0] - coming).mean() for each in (load_bundle(data), blind))
+    assert ours < 0.3 * theirs

@@ -43,6 +43,7 @@ def test_it_joins_what_auto_tries_and_is_said_to(trees):
     candidates = ("theta", PRETRAINED)
     found = forecast(panels.monthly(2), Spec(HORIZON, candidates=candidates, pretrained=trees))
     assert any("trained before" in each for each in found.choices)
+    assert any(trees.sha256 in each for each in found.choices)
     tried = forecast(panels.monthly(1), Spec(HORIZON, effort="fast", pretrained=trees))
     assert PRETRAINED in [line.name for line in tried.training.leaderboard]
 
@@ -72,6 +73,14 @@ def test_a_bundle_without_such_trees_is_refused():
     covariates = train(panels.retail(2), Spec(HORIZON, forecaster=pretrained.SOURCE, effort="fast")).bundle
     with pytest.raises(errors.NotPretrained, match="covariates"):
         pretrained.read(covariates)
+
+
+def test_a_bundle_whose_trees_were_changed_is_refused(trees):
+    data = train(panels.monthly(2), Spec(HORIZON, forecaster=pretrained.SOURCE, effort="fast")).bundle
+    content = pretrained.bundle.unpack(data)
+    texts = {name: text.replace("leaf_value=", "leaf_value=9") for name, text in content.texts.items()}
+    with pytest.raises(errors.BundleDamaged):
+        pretrained.read(pretrained.bundle.pack(dataclasses.replace(content, texts=texts)))
 
 
 def test_other_trees_are_another_run_for_checkpoints(trees):

@@ -176,6 +176,18 @@ def test_covariates_help_when_a_request_brings_them_and_not_when_unknown():
     assert not any("carry them forward" in note for note in known.notes)
 
 
+def test_members_that_see_covariates_that_matter_are_not_held_back_by_those_that_do_not():
+    spec = Spec(
+        14,
+        candidates=("theta", "damped", "lightgbm_global"),
+        effort="fast",
+        future_covariates="request",
+        windows=2,
+    )
+    weights = {line.name: line.weight for line in train(panels.retail(), spec).leaderboard}
+    assert weights["lightgbm_global"] > 0.95
+
+
 @pytest.mark.parametrize(
     ("settings", "field"),
     [

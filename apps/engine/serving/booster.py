@@ -7,6 +7,7 @@ from __future__ import annotations
 import ctypes
 import functools
 import importlib.util
+import re
 import threading
 import weakref
 from pathlib import Path
@@ -22,6 +23,7 @@ RAW, CONTRIBUTIONS = 1, 3
 ONE_THREAD = b"num_threads=1"
 FEW_ROWS: Final = 4  # from there on one call for all rows takes less time than a fast call for each
 FOLDERS = ("lib", "bin", ".")
+SIZES: Final = re.compile(r"^tree_sizes=.*\n", re.MULTILINE)
 
 Floats = NDArray[np.float64]
 
@@ -58,7 +60,7 @@ class Booster:
         weakref.finalize(self, _free, fast, self._handle)
         _check(
             lib.LGBM_BoosterLoadModelFromString(
-                text.encode(), ctypes.byref(iterations), ctypes.byref(self._handle)
+                _in_order(text).encode(), ctypes.byref(iterations), ctypes.byref(self._handle)
             )
         )
         _check(lib.LGBM_BoosterGetNumFeature(self._handle, ctypes.byref(features)))
@@ -123,6 +125,12 @@ class _OneRow:
                 _check(ask(*self._arguments))
                 out[i] = self._score[0]
         return out
+
+
+def _in_order(text: str) -> str:
+    """The text without the sizes by which the library reads trees side by side: there a damaged one ends the process, while one
+    read after the other is reported."""
+    return SIZES.sub("", text, count=1)
 
 
 def _free(fast: ctypes.c_void_p, booster: ctypes.c_void_p) -> None:

@@ -11,12 +11,13 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from unittest import mock
 
 import numpy as np
 
-from apps.engine import bundle, load_bundle
+from apps.engine import Spec, bundle, load_bundle, train
 from apps.engine.forecasters import lightgbm_global
 from apps.engine.update import update
 from tests.engine import ensembles, panels
@@ -55,12 +56,41 @@ def few_trees() -> bytes:
         return ensembles.packed("lightgbm_global", panels.retail(2, 40), HORIZON)
 
 
+def with_covariates() -> bytes:
+    """Each kind of model of a whole panel, on covariates known ahead, covariates of the past alone and attributes."""
+    plain = panels.retail(2, 40)
+    visits = 7.0 * np.roll(plain.values, 1)
+    panel = replace(plain, past={"visits": visits}, static={"region": ["north", "south"]})
+    names = ("lightgbm_global", "lightgbm_recursive", "lightgbm_tweedie", "linear_global")
+    with mock.patch.object(lightgbm_global, "TREES", 3):
+        return ensembles.ensemble(names, panel, HORIZON)
+
+
+def hierarchy() -> bytes:
+    """Shops, their regions and the total, which add up."""
+    regions, stores = list("NNSS"), list("1234")
+    panel = replace(panels.monthly(4, 48), static={"region": regions, "store": stores})
+    spec = Spec(HORIZON, hierarchy=("region", "store"), candidates=("theta", "auto_ets"))
+    return train(panel, spec).bundle
+
+
+def trained_before() -> bytes:
+    """Trees that learnt on other series."""
+    panel = panels.monthly(2, 48)
+    with mock.patch.object(lightgbm_global, "TREES", 3):
+        trees = panels.trained_before.__wrapped__(panel.frequency, HORIZON)
+    return train(panel, Spec(HORIZON, forecaster="pretrained_global", pretrained=trees)).bundle
+
+
 MADE: dict[str, Callable[[], bytes]] = {
     "paths": lambda: ensembles.packed("paths", panels.monthly(2, 48), HORIZON, scaled_errors()),
     "ensemble": ensemble,
     "hourly": hourly,
     "updated": moved,
     "lightgbm_global": few_trees,
+    "covariates": with_covariates,
+    "hierarchy": hierarchy,
+    "pretrained": trained_before,
 }
 
 
