@@ -138,6 +138,7 @@ def _purge(client: MlflowClient, experiment: Experiment) -> None:
 def _harden() -> None:
     # Before mlflow is imported: it must never unpickle, and it must not call home.
     os.environ["MLFLOW_ALLOW_PICKLE_DESERIALIZATION"] = "false"
+    os.environ["MLFLOW_ALLOW_MODEL_CODE_EXECUTION"] = "false"  # known to MLflow 3.18 and later
     os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
 
 

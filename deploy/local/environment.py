@@ -79,6 +79,7 @@ def build(options: Options, services: Services, secrets: Secrets) -> Environment
         "MLFLOW_TRACKING_URI": sqlalchemy_uri(services.mlflow_dsn),
         "MLFLOW_ARTIFACT_ROOT": str(options.layout.artifacts),
         "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
+        "MLFLOW_ALLOW_MODEL_CODE_EXECUTION": "false",
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "DO_NOT_TRACK": "true",
     }

@@ -9,7 +9,7 @@ import numpy as np
 
 from apps.engine import Spec, bundle
 from apps.engine.calibration import Calibrated
-from apps.engine.forecasters import REGISTRY, FitContext, Fitted
+from apps.engine.forecasters import PRETRAINED, REGISTRY, FitContext, Fitted
 from apps.engine.forecasters.base import make_tails
 from apps.engine.intervals import SCALE_ONLY, build_pool
 from apps.engine.packing import Chosen, pack_model
@@ -23,9 +23,10 @@ from . import panels
 
 def fitted(name: str, panel: Panel, horizon: int = 14) -> Fitted:
     """A forecaster by name, fitted; "paths" is one that keeps its forecasts."""
-    return (
-        paths(panel, horizon) if name == "paths" else REGISTRY[name].fit(panel, FitContext(horizon, seed=1))
-    )
+    if name == "paths":
+        return paths(panel, horizon)
+    trees = panels.trained_before(panel.frequency, horizon) if name == PRETRAINED else None
+    return REGISTRY[name].fit(panel, FitContext(horizon, seed=1, pretrained=trees))
 
 
 def paths(panel: Panel, horizon: int = 14) -> Fitted:

@@ -7,7 +7,7 @@ import pytest
 
 from apps.engine import Spec, errors, load_bundle, train
 from apps.engine.explain import explain
-from apps.engine.forecasters import REGISTRY
+from apps.engine.forecasters import PRETRAINED, REGISTRY
 
 from . import ensembles, panels
 from .ensembles import packed
@@ -20,7 +20,8 @@ def test_base_and_parts_add_up_to_the_prediction(name, step):
     found = explain(data, "series-2", step, 0)
     assert found.base + sum(part.value for part in found.parts) == pytest.approx(found.prediction, rel=1e-6)
     assert found.prediction == load_bundle(data).predict(["series-2"], 14, ()).mean[0, step - 1]
-    assert found.method == ("shap.TreeExplainer" if name == "lightgbm_global" else "components")
+    trees = name in {"lightgbm_global", PRETRAINED}
+    assert found.method == ("shap.TreeExplainer" if trees else "components")
     assert all(part.label for part in found.parts)
 
 
