@@ -55,7 +55,7 @@ def prepare(panel: Panel, spec: Spec) -> Prepared:
             flags.setdefault(series_id, []).append("constant")
     if still := sum("constant" in given for given in flags.values()):
         notes.append(
-            f"{still} of {len(panel)} series never changes: repeating its value is all there is to forecast."
+            f"{still} of {len(panel)} series never changes its value: repeating it is all there is to forecast."
         )
     hidden = _hidden(panel, spec, notes)
     dates = calendar.add(panel, spec)

@@ -47,9 +47,8 @@ def read(source: bytes | Path | str) -> Pretrained:
     Raises BundleDamaged, BundleTooNew, and NotPretrained where the bundle holds no such trees.
     """
     data = bundle.read_bytes(source, None)
-    load_bundle(
-        data
-    )  # refuses what is damaged, and trees that do not say here what they said where they were trained
+    # Refuses what is damaged, and trees that do not say here what they said where they were trained.
+    load_bundle(data)
     content, sha256 = bundle.unpack(data), bundle.digest(data)
     members = content.meta.get("members", [])
     place = next((i for i, each in enumerate(members) if each.get("name") == SOURCE), None)

@@ -179,9 +179,8 @@ def _cost(bench: Bench, forecasts: Sequence[Floats]) -> float | None:
         return None
     total = 0.0
     for window, forecast in zip(bench.windows, forecasts, strict=True):
-        own = ~np.isin(
-            window.rows, bench.totals
-        )  # a total's error is money that its parts' errors are already
+        # A total's error is money that its parts' errors are already.
+        own = ~np.isin(window.rows, bench.totals)
         total += float(backtest.costed(window.actual[own], forecast[own], costs).sum())
     return total
 

@@ -13,12 +13,12 @@ import numpy as np
 import polars as pl
 
 from apps.datasets.writing.texts import without_formulas
+from apps.engine.contracts import SERVED
+from apps.engine.forecasters import NAIVE
 
 if TYPE_CHECKING:
     from apps.engine.contracts import Backtest
 
-SERVED: Final = "served"
-NAIVE: Final = "seasonal_naive"
 WORST: Final = 20
 MOST_SEGMENTS: Final = 50
 STATIC: Final = "static."

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from apps.engine.contracts import SERVED
+from apps.engine.forecasters import NAIVE
 from apps.training.models import TrainingRun
 
-SERVED: Final = "What serves"
-NAIVE: Final = "Seasonal naive"
+NAMES: Final = {SERVED: "What serves", NAIVE: "Seasonal naive"}
 # Characters of a time that tell steps of years, quarters and months apart.
 SHOWN: Final = {"YS": 4, "YE": 4, "QS": 7, "QE": 7, "MS": 7, "ME": 7}
 
@@ -48,8 +49,8 @@ def _bars(labels: list[str], rows: list[dict[str, Any]]) -> dict[str, Any]:
         "labels": labels,
         "beside": True,
         "series": [
-            {"name": SERVED, "values": [row["mase"] for row in rows]},
-            {"name": NAIVE, "values": [row["naive_mase"] for row in rows]},
+            {"name": NAMES[SERVED], "values": [row["mase"] for row in rows]},
+            {"name": NAMES[NAIVE], "values": [row["naive_mase"] for row in rows]},
         ],
     }
 
@@ -70,8 +71,7 @@ def _errors(rows: list[dict[str, Any]], unit: str) -> dict[str, Any]:
         "labels": labels,
         "beside": True,
         "series": [
-            {"name": SERVED, "values": [_off(row, "served") for row in rows]},
-            {"name": NAIVE, "values": [_off(row, "seasonal_naive") for row in rows]},
+            {"name": name, "values": [_off(row, column) for row in rows]} for column, name in NAMES.items()
         ],
     }
 

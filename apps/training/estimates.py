@@ -52,14 +52,9 @@ class Estimate:
         return {**asdict(self), "unit": "training_minutes"}
 
 
-def features_of(version: DatasetVersion, spec: Mapping[str, Any]) -> dict[str, Any]:
-    """What the time of a training depends on."""
-    return estimating.features_of(version, spec)
-
-
 def estimate(version: DatasetVersion, spec: Mapping[str, Any]) -> Estimate:
     """What a training of ``version`` with the checked ``spec`` would take."""
-    features, past = features_of(version, spec), _past()
+    features, past = estimating.features_of(version, spec), _past()
     whole = estimating.seconds(features, past) + OVERHEAD_SECONDS
     budget = spec.get("time_budget_seconds")
     seconds = whole if budget is None else min(whole, budget + OVERHEAD_SECONDS)
@@ -81,7 +76,7 @@ def refuse_too_long(version: DatasetVersion, spec: Mapping[str, Any]) -> None:
     """Raise ``TrainingOverBudget`` for what would surely be stopped before its end."""
     if spec.get("time_budget_seconds") is not None:
         return
-    seconds = estimating.seconds(features_of(version, spec), _past())
+    seconds = estimating.seconds(estimating.features_of(version, spec), _past())
     if seconds > SURE * settings.JOB_SECONDS:
         raise TrainingOverBudget(seconds=seconds, limit=settings.JOB_SECONDS)
 

@@ -198,8 +198,8 @@ class PolicyForm(forms.Form):
     policy = forms.ChoiceField(
         choices=[
             ("promote", "It answers from then on"),
-            ("challenger", "It is registered as the challenger"),
-            ("register", "It is registered, and nothing else"),
+            ("challenger", "It is registered as a challenger; the one before goes on answering"),
+            ("register", "It is registered; the one before goes on answering"),
         ],
         label="What becomes of the new version",
     )

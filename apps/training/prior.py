@@ -53,6 +53,6 @@ RATES: Final[dict[str, Rate]] = {
     "lightgbm_global": TREES,
     "lightgbm_recursive": Rate(series=0.02, seasonal=4.4e-4),
     "lightgbm_tweedie": TREES,
-    "pretrained_global": Rate(fixed=0.05, series=1e-3),
+    "pretrained_global": Rate(fixed=2e-3, series=8e-4),
     "linear_global": Rate(fixed=0.2, point=5e-5, most_points=20_000),
 }

@@ -9,6 +9,7 @@ from apps.engine.errors import EngineError
 from apps.registry import queries as registry
 from apps.registry.contracts import Trained
 from apps.registry.models import ModelVersion
+from apps.training import handing
 from apps.training.models import TrainingRun
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ NOTE = "New points were brought into version {number} without training again."
 
 def refreshed(run: TrainingRun, panel: Panel) -> tuple[Trained | None, str]:
     """What the run's version ``refresh_of`` becomes with the panel's new points; None and why, where it must be trained."""
-    from apps import engine
     from apps.engine.update import update
 
     version = _version(run)
@@ -33,26 +33,14 @@ def refreshed(run: TrainingRun, panel: Panel) -> tuple[Trained | None, str]:
         return None, error.detail
     if bundle == before:
         return None, "there are no new points"
-    meta = engine.load_bundle(bundle).meta
     note = NOTE.format(number=version.number)
-    trained = Trained(
-        model_name=run.model_name,
-        dataset_id=run.dataset_id,
-        dataset_version_id=run.dataset_version_id,
-        job_id=run.job_id,
+    trained = handing.over(
+        run,
+        bundle,
         algorithm=version.algorithm,
         label=version.label,
-        bundle=bundle,
         metrics=version.metrics,
         notes=[note, *(each for each in version.notes if each != note)],
-        horizon_max=meta.horizon_max,
-        levels=list(meta.levels),
-        frequency=meta.frequency.alias,
-        series_count=len(meta.series_ids),
-        cutoff=meta.cutoff,
-        seed=run.seed,
-        code_version=engine.__version__,
-        params={name: value for name, value in run.spec.items() if name != "seed"},
         leaderboard=_leaderboard(version),
     )
     return trained, ""

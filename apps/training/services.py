@@ -19,6 +19,7 @@ from apps.datasets import openlineage
 from apps.datasets import queries as datasets
 from apps.datasets.services import files
 from apps.engine.errors import EngineError
+from apps.engine.forecasters import NAIVE
 from apps.events import services as events
 from apps.jobs import Progress
 from apps.jobs import queries as job_queries
@@ -27,7 +28,7 @@ from apps.registry import queries as registry
 from apps.registry import services as publishing
 from apps.registry.contracts import Trained
 from apps.registry.errors import ModelNameTaken
-from apps.training import asking, estimates, queries, recording, refreshing, warm
+from apps.training import asking, estimates, estimating, handing, queries, recording, refreshing, warm
 from apps.training.asking import MAX_HORIZON, Asked
 from apps.training.errors import RunInUse
 from apps.training.models import Origin, Policy, TrainingRun
@@ -40,7 +41,6 @@ if TYPE_CHECKING:
     from apps.engine.pretrained import Pretrained
     from apps.registry.models import ModelVersion
 
-NAIVE: Final = "seasonal_naive"
 WORTH_SHARING: Final = 300  # series; below, starting processes takes longer than they save
 BACKTESTS: Final = "backtests"
 # A sensible first horizon by season length: two years of months, eight weeks of days, two days of hours.
@@ -88,7 +88,7 @@ def start(
             seed=spec["seed"],
             origin=origin,
             policy=policy,
-            features=estimates.features_of(version, spec),
+            features=estimating.features_of(version, spec),
             created_by=request_context.current().actor.label,
         )
         audit.record(
@@ -249,28 +249,14 @@ def _workers(panel: Panel) -> int:
 
 
 def _trained(run: TrainingRun, result: TrainResult) -> Trained:
-    from apps import engine
-
-    meta = engine.load_bundle(result.bundle, result.sha256).meta
     line = next(line for line in result.leaderboard if line.selected)
-    return Trained(
-        model_name=run.model_name,
-        dataset_id=run.dataset_id,
-        dataset_version_id=run.dataset_version_id,
-        job_id=run.job_id,
+    return handing.over(
+        run,
+        result.bundle,
         algorithm=result.selected,
         label=line.label,
-        bundle=result.bundle,
         metrics=_metrics(result),
         notes=_said(result),
-        horizon_max=meta.horizon_max,
-        levels=list(meta.levels),
-        frequency=meta.frequency.alias,
-        series_count=len(meta.series_ids),
-        cutoff=meta.cutoff,
-        seed=run.seed,
-        code_version=engine.__version__,
-        params={name: value for name, value in run.spec.items() if name != "seed"},
         leaderboard=[candidate.as_json() for candidate in result.leaderboard],
     )
 
