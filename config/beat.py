@@ -10,12 +10,6 @@ app.conf.update(
     broker_connection_retry_on_startup=True,
     task_serializer="json",
     beat_schedule={
-        "jobs.sweep": {"task": "jobs.sweep", "schedule": 5.0, "options": {"queue": "default", "expires": 5}},
-        "jobs.run_due_schedules": {
-            "task": "jobs.run_due_schedules",
-            "schedule": 30.0,
-            "options": {"queue": "default", "expires": 30},
-        },
         "tenants.refill": {
             "task": "tenants.refill",
             "schedule": 5.0,  # a burst of sign-ups empties the pool; nobody waits longer than that for the next

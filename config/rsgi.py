@@ -20,13 +20,11 @@ import re
 import secrets
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from typing import Any
 
 from granian.rsgi import HTTPProtocol, ProtocolClosed, ProtocolError, Scope  # type: ignore[attr-defined]
 
 from config.rsgi_request import (
-    HOP_BY_HOP,
     Environ,
     Limits,
     Refused,
@@ -35,11 +33,11 @@ from config.rsgi_request import (
     make_environ,
     read_body,
 )
+from config.rsgi_waiting import Answer, ClientGone, Waiting
 
 log = logging.getLogger(__name__)
 
 WsgiApplication = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
-Headers = list[tuple[str, str]]
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{8,80}")
 NO_BODY = {204, 304}
@@ -58,26 +56,6 @@ LINGER_BYTES = 4 * 1024 * 1024
 LINGER_SECONDS = 1.0
 
 
-class ClientGone(Exception):
-    """Nobody reads the answer any more."""
-
-
-@dataclass
-class Answer:
-    """What the WSGI application answered; `body` or `file` holds it unless it was streamed."""
-
-    status: int = 0
-    headers: Headers = field(default_factory=list)
-    body: bytes = b""
-    file: str | None = None
-    streamed: bool = False
-
-    def start(self, status: str, headers: Headers, _error: Any = None) -> None:
-        """WSGI's `start_response`."""
-        self.status = int(status.split(" ", 1)[0])
-        self.headers = [(name.lower(), value) for name, value in headers if name.lower() not in HOP_BY_HOP]
-
-
 class Entry:
     """An RSGI application around a WSGI application, which is made when the process starts."""
 
@@ -85,6 +63,7 @@ class Entry:
         self._load = load
         self._limits = limits
         self._pool = ThreadPoolExecutor(limits.threads, thread_name_prefix="request")
+        self._waiting = Waiting()
         self._running = 0
         self._application: WsgiApplication | None = None
 
@@ -128,6 +107,8 @@ class Entry:
         with contextlib.closing(body):
             environ = make_environ(scope, body, length, self._limits) | given
             answer = await self._in_pool(environ, protocol)
+            ask = functools.partial(self._in_pool, protocol=protocol)
+            answer = await self._waiting.settle(ask, environ, answer, protocol)
         if not answer.streamed:
             _send(scope, protocol, answer)
 

@@ -12,7 +12,7 @@ from django.utils.http import http_date
 
 from apps.api_keys import access, errors, text
 from apps.api_keys.principal import Principal
-from apps.core import admission, request_context
+from apps.core import admission, holding, request_context
 from apps.core.errors import AppError
 from apps.core.middleware import answer, unavailable
 from apps.core.throttle import Allowance
@@ -70,8 +70,9 @@ def admit(request: HttpRequest) -> tuple[Principal, Allowance | None] | None:
         return None
     tenant = request.tenant  # type: ignore[attr-defined]
     principal = access.authenticate(given=key_in_headers(request), host=tenant.id if tenant else None)
-    # Of an upload that was asked about, the question was the call that counts.
-    return principal, None if admission.was_admitted(request) else access.spend(principal)
+    # Of an upload that was asked about, the question was the call that counts; of one that waits, the first.
+    counted = admission.was_admitted(request) or holding.is_again(request)
+    return principal, None if counted else access.spend(principal)
 
 
 def refused(request: HttpRequest, error: AppError) -> HttpResponseBase:

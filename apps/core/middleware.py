@@ -13,7 +13,7 @@ from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
 
-from apps.core import problems, request_context
+from apps.core import holding, problems, request_context
 from apps.core.errors import AppError
 from apps.core.request_context import Actor, RequestContext
 
@@ -50,7 +50,7 @@ class RequestContextMiddleware:
         return response
 
     def _log(self, request: HttpRequest, response: HttpResponseBase, began: float) -> None:
-        if request.path.startswith(_SILENT):
+        if request.path.startswith(_SILENT) or holding.is_again(request):
             return
         match = request.resolver_match
         log.info(

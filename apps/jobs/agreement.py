@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import uuid
 from typing import Any
 
 import structlog
 from django.db import transaction
-from django.db.models import QuerySet
-from django.db.models.functions import Now
 
-from apps.audit import services as audit
-from apps.core.ids import public_id
 from apps.core.scope import SystemRole
+from apps.jobs import ending
+from apps.jobs.ending import Ended
 from apps.jobs.errors import JobRefused, MessageRefused
 from apps.jobs.models import Job, JobState
 from tenants.context import system_scope
 from tenants.models import Tenant, TenantState
 
 log = structlog.get_logger(__name__)
+REFUSED = "job.refused"  # in the audit log
 REFUSED_AT_ONCE = 200  # of the sweep; the next one goes on
 
 
@@ -47,9 +45,18 @@ def refuse(job: Job, error: JobRefused) -> None:
     """End a queued job with the reason, once; a message that does not belong to it leaves the job as it is."""
     log.warning("job_refused", job=job.public_id, reason=str(error))
     with system_scope(SystemRole.DISPATCHER), transaction.atomic():
+        if isinstance(error, MessageRefused):
+            ending.record(REFUSED, job.id, job.tenant_id, job.kind, str(error))
+            return
         queued = Job.objects.filter(id=job.id, state=JobState.QUEUED)
-        if isinstance(error, MessageRefused) or end(queued, "job_refused", "The job was refused", str(error)):
-            record("job.refused", job.id, job.tenant_id, job.kind, str(error))
+        if ending.end(queued, refused(str(error))):
+            ended = Ended(job.id, job.tenant_id, job.kind, JobState.FAILED, str(error))
+            ending.tell([ended], action=REFUSED)
+
+
+def refused(why: str) -> dict[str, Any]:
+    """The columns of a job for whose tenant nothing is done."""
+    return ending.failed("job_refused", "The job was refused", why)
 
 
 def refuse_queued() -> None:
@@ -61,26 +68,3 @@ def refuse_queued() -> None:
         tenants = Tenant.objects.in_bulk({job.tenant_id for job in jobs})
     for job in jobs:
         refuse(job, JobRefused(reason(tenants.get(job.tenant_id))))
-
-
-def end(jobs: QuerySet[Job], code: str, title: str, detail: str) -> int:
-    """Let jobs end as failed; how many did."""
-    return jobs.update(**failed(code, title, detail), lease_until=None, finished_at=Now())
-
-
-def failed(code: str, title: str, detail: str) -> dict[str, Any]:
-    """The columns of a job that failed."""
-    error = {"code": code, "title": title, "detail": detail}
-    return {"state": JobState.FAILED, "error": error, "stage": "Failed"}
-
-
-def record(action: str, job_id: uuid.UUID, tenant_id: uuid.UUID, kind: str, why: str) -> None:
-    """Note in the audit log that a job ended badly; ``why`` is a code or a sentence of ours."""
-    audit.record(
-        action=action,
-        target_type="job",
-        target_id=public_id("job", job_id),
-        changes={"kind": kind, "why": why},
-        tenant_id=tenant_id,
-        outcome="failure",
-    )

@@ -3,50 +3,64 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import structlog
 from celery import current_app
 from django.db import DatabaseError, InterfaceError, connection, transaction
 from kombu.exceptions import OperationalError
+from redis.exceptions import RedisError
 
+from apps.core import redis
 from apps.core.scope import SystemRole
-from apps.jobs import agreement
+from apps.jobs import agreement, ending, entries, turns
+from apps.jobs.ending import Ended
+from apps.jobs.models import JobState
 from tenants.context import system_scope
 
 log = structlog.get_logger(__name__)
 RUN = "jobs.run"  # the task, by name: it imports what dispatches
 
-# A message may be lost with Redis; after this long a job that nobody leased is announced again.
-ANNOUNCE_AGAIN_SECONDS = 60
+# A message may be lost with Redis. Fewer in the queue than jobs that wait for this long: some are rung for again.
+RING_AGAIN_SECONDS = 5
 
 _END_CANCELLED = """
 UPDATE jobs_job SET state = 'cancelled', finished_at = now(), stage = 'Cancelled'
 WHERE state = 'queued' AND cancel_requested_at IS NOT NULL
+RETURNING id, tenant_id, kind, state, ''
+"""
+_BEGIN_ANEW = """
+UPDATE jobs_job SET state = 'queued', max_attempts = attempt + 3, dispatched_at = NULL, not_before = NULL,
+    retry_requested_at = NULL, cancel_requested_at = NULL, finished_at = NULL, error = NULL, result = NULL, percent = 0,
+    stage = 'Waiting to be tried again'
+WHERE retry_requested_at IS NOT NULL AND state IN ('failed', 'cancelled')
+RETURNING id, tenant_id
 """
 _END_DEAD = """
 UPDATE jobs_job SET state = 'failed', finished_at = now(), lease_until = NULL, error = jsonb_build_object(
-    'code', 'job_lost', 'title', 'The work ended without an answer',
-    'detail', format('The worker stopped %s times while it did this job, most likely for lack of memory. It is not tried again.', attempt))
+    'code', 'job_lost', 'title', 'The work ended without an answer', 'detail', format(
+        'The worker stopped %s times while it did this job, most likely for lack of memory%s. It is not tried again.', attempt,
+        CASE WHEN peak_rss_bytes > 0 THEN format(': the most it was seen to hold was %s MB', peak_rss_bytes / 1000000) ELSE '' END))
 WHERE state = 'running' AND lease_until < now() AND attempt >= max_attempts AND cancel_requested_at IS NULL
-RETURNING id, tenant_id, kind
+RETURNING id, tenant_id, kind, state, error ->> 'detail'
 """
 _TAKE_BACK = """
 UPDATE jobs_job SET state = CASE WHEN cancel_requested_at IS NULL THEN 'queued' ELSE 'cancelled' END, lease_until = NULL,
     dispatched_at = NULL, stage = CASE WHEN cancel_requested_at IS NULL THEN 'Waiting to be tried again' ELSE 'Cancelled' END,
     finished_at = CASE WHEN cancel_requested_at IS NULL THEN NULL ELSE now() END
 WHERE state = 'running' AND lease_until < now()
+RETURNING id, tenant_id, kind, state, ''
 """
 _PICK = """
 WITH busy AS (
     SELECT tenant_id, queue, count(*) AS jobs FROM jobs_job
-    WHERE state = 'running' OR (state = 'queued' AND dispatched_at > now() - make_interval(secs => %(again)s))
-    GROUP BY tenant_id, queue
+    WHERE state = 'running' OR (state = 'queued' AND dispatched_at IS NOT NULL) GROUP BY tenant_id, queue
 ), waiting AS (
-    SELECT id, tenant_id, created_at,
-           row_number() OVER (PARTITION BY tenant_id, queue ORDER BY created_at, id) + coalesce(busy.jobs, 0) AS turn
+    SELECT id, tenant_id, created_at, row_number() OVER (
+        PARTITION BY tenant_id, queue ORDER BY priority DESC, created_at, id) + coalesce(busy.jobs, 0) AS turn
     FROM jobs_job LEFT JOIN busy USING (tenant_id, queue)
-    WHERE state = 'queued' AND (dispatched_at IS NULL OR dispatched_at <= now() - make_interval(secs => %(again)s))
+    WHERE state = 'queued' AND dispatched_at IS NULL AND (not_before IS NULL OR not_before <= now())
 ), chosen AS (
     SELECT waiting.id, turn, waiting.created_at, tenant.schema_name FROM waiting
     JOIN tenants_tenantlimits AS limits ON limits.tenant_id = waiting.tenant_id AND turn <= limits.running_jobs
@@ -54,6 +68,12 @@ WITH busy AS (
 )
 UPDATE jobs_job SET dispatched_at = now() FROM chosen WHERE jobs_job.id = chosen.id
 RETURNING jobs_job.id, jobs_job.queue, chosen.schema_name, chosen.turn, chosen.created_at
+"""
+_UNHEARD = """
+SELECT job.id, job.queue, tenant.schema_name FROM jobs_job AS job
+JOIN tenants_tenant AS tenant ON tenant.id = job.tenant_id AND tenant.state = 'active'
+WHERE job.state = 'queued' AND job.dispatched_at < now() - make_interval(secs => %s)
+ORDER BY job.dispatched_at, job.id
 """
 
 
@@ -70,23 +90,39 @@ def sweep() -> None:
     everything else."""
     with system_scope(SystemRole.DISPATCHER), transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(_END_DEAD)
-        for job_id, tenant_id, kind in cursor.fetchall():
-            agreement.record("job.failed", job_id, tenant_id, kind, "job_lost")
+        ending.tell(map(Ended._make, cursor.fetchall()))
         cursor.execute(_TAKE_BACK)
+        _note_taken_back(map(Ended._make, cursor.fetchall()))
     agreement.refuse_queued()
-    dispatch()
+    dispatch_quietly()
 
 
 def dispatch() -> int:
     """Announce the jobs whose turn it is, one tenant after the other; returns how many."""
     chosen = _choose()
     try:
-        for job_id, queue, schema in chosen:
-            current_app.send_task(RUN, args=(str(job_id), schema), queue=queue)
+        _ring(chosen)
     except OperationalError:
         _take_back([announced.job_id for announced in chosen])
         raise
     return len(chosen)
+
+
+def ring_again() -> int:
+    """Make up for messages that were lost: as many as jobs wait for beyond those in the broker's queues; how many.
+
+    Any message serves any job of its queue, so it is their number alone that must be right. Raises ``RedisError``.
+    """
+    with system_scope(SystemRole.DISPATCHER), connection.cursor() as cursor:
+        cursor.execute(_UNHEARD, [RING_AGAIN_SECONDS])
+        unheard = [Announcement(*row) for row in cursor.fetchall()]
+    missing: list[Announcement] = []
+    for queue in {each.queue for each in unheard}:
+        waiting = [each for each in unheard if each.queue == queue]
+        on_their_way: int = redis.client().llen(queue)
+        missing += waiting[: max(0, len(waiting) - on_their_way)]
+    _ring(missing)
+    return len(missing)
 
 
 def dispatch_quietly() -> None:
@@ -96,8 +132,23 @@ def dispatch_quietly() -> None:
     """
     try:
         dispatch()
-    except (OperationalError, DatabaseError, InterfaceError) as error:
+        ring_again()
+    except (OperationalError, RedisError, DatabaseError, InterfaceError) as error:
         log.warning("job_not_announced", error=str(error))
+
+
+def _ring(announcements: list[Announcement]) -> None:
+    for job_id, queue, schema in announcements:
+        current_app.send_task(RUN, args=(str(job_id), schema), queue=queue)
+
+
+def _note_taken_back(jobs: Iterable[Ended]) -> None:
+    for job in jobs:
+        if job.state == JobState.QUEUED:
+            text = "The worker stopped answering; waiting to be tried again"
+            entries.note(job_id=job.job_id, tenant_id=job.tenant_id, text=text, level="warning")
+        else:
+            ending.tell([job])
 
 
 def _take_back(job_ids: list[uuid.UUID]) -> None:
@@ -110,9 +161,12 @@ def _take_back(job_ids: list[uuid.UUID]) -> None:
 
 def _choose() -> list[Announcement]:
     with system_scope(SystemRole.DISPATCHER), transaction.atomic(), connection.cursor() as cursor:
-        # Two dispatchers at once would each count the other's jobs as waiting and exceed the cap.
-        cursor.execute("SELECT pg_advisory_xact_lock(hashtext('almanac.dispatch'))")
+        cursor.execute(turns.LOCK)
         cursor.execute(_END_CANCELLED)
-        cursor.execute(_PICK, {"again": ANNOUNCE_AGAIN_SECONDS})
+        ending.tell(map(Ended._make, cursor.fetchall()))
+        cursor.execute(_BEGIN_ANEW)
+        for job_id, tenant_id in cursor.fetchall():
+            entries.note(job_id=job_id, tenant_id=tenant_id, text="Queued again")
+        cursor.execute(_PICK)
         rows = sorted(cursor.fetchall(), key=lambda row: (row[3], row[4]))
     return [Announcement(*row[:3]) for row in rows]

@@ -14,6 +14,33 @@ class JobFinished(AppError):
     template = "The job {job_id} is already {state}."
 
 
+class JobOpen(AppError):
+    """Only what has ended can be tried again."""
+
+    kind = Kind.CONFLICT
+    code = "job_open"
+    title = "The job has not ended"
+    template = "The job {job_id} is still {state}. Cancel it first, or wait for its end."
+
+
+class JobNotRepeatable(AppError):
+    """What the job would do has been done, or must be asked for anew."""
+
+    kind = Kind.CONFLICT
+    code = "job_not_repeatable"
+    title = "The job cannot be tried again"
+    template = "{reason}"
+
+
+class TryLater(Exception):
+    """What a handler raises where something it needs is away: the job waits and no attempt is used up."""
+
+    def __init__(self, seconds: float, reason: str) -> None:
+        super().__init__(reason)
+        self.seconds = seconds
+        self.reason = reason
+
+
 class LeaseLost(Exception):
     """Another worker holds the job now, or it was cancelled: this one must stop and write nothing more."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from django.db import models
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from apps.core.ids import new_id, public_id
@@ -27,7 +28,9 @@ class Job(models.Model):
     """One piece of work for one tenant.
 
     A worker holds a lease on the row while it works and proves it by ``fencing_token`` in each write; whoever lost
-    the lease can write nothing more.
+    the lease can write nothing more. ``priority`` ranks a tenant's own jobs, the higher first. Nobody begins it before
+    ``not_before``. ``dispatched_at`` says that a message rang for it. ``estimate`` is what it was expected to take when
+    it was asked for; ``peak_rss_bytes`` the most memory that its process was seen to hold.
     """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
@@ -40,10 +43,16 @@ class Job(models.Model):
     percent = models.FloatField(default=0)
     attempt = models.PositiveSmallIntegerField(default=0)
     max_attempts = models.PositiveSmallIntegerField(default=3)
+    priority = models.SmallIntegerField(default=0)
+    timeout_seconds = models.PositiveIntegerField(null=True)
+    not_before = models.DateTimeField(null=True)
     fencing_token = models.PositiveIntegerField(default=0)
     lease_until = models.DateTimeField(null=True)
     dispatched_at = models.DateTimeField(null=True)
     cancel_requested_at = models.DateTimeField(null=True)
+    retry_requested_at = models.DateTimeField(null=True)
+    peak_rss_bytes = models.BigIntegerField(default=0)
+    estimate = models.JSONField(null=True)
     payload = models.JSONField(default=dict)
     result = models.JSONField(null=True)
     error = models.JSONField(null=True)
@@ -65,6 +74,12 @@ class Job(models.Model):
                 fields=("state", "created_at"),
                 name="jobs_open",
                 condition=models.Q(state__in=("queued", "running")),
+            ),
+            models.Index(fields=("tenant_id", "queue", "-started_at"), name="jobs_served"),
+            models.Index(
+                fields=("retry_requested_at",),
+                name="jobs_to_retry",
+                condition=models.Q(retry_requested_at__isnull=False),
             ),
         )
 
@@ -100,7 +115,8 @@ class Job(models.Model):
 class Schedule(models.Model):
     """Work of one tenant that is queued again and again. ``key`` tells a kind's schedules apart.
 
-    ``cron`` is read in ``zone``; ``next_run_at`` moves on in the transaction that queues the job.
+    ``cron`` is read in ``zone``; ``next_run_at`` moves on in the transaction that queues the job. While ``paused_at`` is set
+    nothing is queued.
     """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
@@ -114,6 +130,7 @@ class Schedule(models.Model):
     next_run_at = models.DateTimeField()
     last_run_at = models.DateTimeField(null=True)
     last_job_id = models.UUIDField(null=True)
+    paused_at = models.DateTimeField(null=True)
     created_at = models.DateTimeField(default=timezone.now)
 
     objects: ClassVar[models.Manager[Schedule]]
@@ -127,3 +144,41 @@ class Schedule(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.cron}"
+
+    @property
+    def public_id(self) -> str:
+        """``sch_…``"""
+        return public_id("sch", self.id)
+
+
+class EntryKind(models.TextChoices):
+    """What an entry tells."""
+
+    STATE = "state"  # the job's state changed, or it was asked to
+    STAGE = "stage"  # it came to another stage
+    LOG = "log"  # a line that its handler wrote
+
+
+class JobEntry(models.Model):
+    """A line of what became of a job, in order: its log, and the events that a stream of it repeats. Never changed."""
+
+    id = models.BigAutoField(primary_key=True)
+    tenant_id = models.UUIDField()
+    job_id = models.UUIDField()
+    kind = models.CharField(max_length=8, choices=EntryKind)
+    level = models.CharField(max_length=8, default="info")
+    text = models.CharField(max_length=500)
+    attempt = models.PositiveSmallIntegerField(default=0)
+    created_at = models.DateTimeField(db_default=Now())
+
+    objects: ClassVar[models.Manager[JobEntry]]
+
+    class Meta:
+        ordering = ("id",)
+        indexes = (
+            models.Index(fields=("job_id", "id"), name="jobs_entry_by_job"),
+            models.Index(fields=("created_at",), name="jobs_entry_by_age"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.kind}: {self.text}"

@@ -11,48 +11,52 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
+import psutil
 import structlog
 from django.conf import settings
 from django.db import DatabaseError, connection, transaction
-from django.db.models import F, Q, QuerySet
-from django.db.models.functions import Now
+from django.db.models import F, QuerySet, Value
+from django.db.models.functions import Greatest, Now
 
 from apps.core.errors import AppError
 from apps.core.request_context import Actor, RequestContext, bind
 from apps.core.scope import SystemRole
 from apps.core.tenancy import TenantKey
-from apps.jobs import agreement, dispatch, registry
-from apps.jobs.errors import JobRefused, LeaseLost
+from apps.jobs import agreement, dispatch, ending, entries, registry, turns
+from apps.jobs.ending import Ended
+from apps.jobs.errors import JobRefused, LeaseLost, MessageRefused, TryLater
 from apps.jobs.models import Job, JobState
 from apps.jobs.progress import LEASE_SECONDS, Progress
 from tenants.context import system_scope, tenant_scope
 from tenants.models import Tenant, TenantState
 
 log = structlog.get_logger(__name__)
-HEARTBEAT_SECONDS = 5
+HEARTBEAT_SECONDS = 2  # a cancelled job ends within that and the time a process takes to end
 LEASE = timedelta(seconds=LEASE_SECONDS)
 STOPPED = 75  # the exit code of a process whose job was taken from it
 
 
 def run(*, job_id: uuid.UUID, schema: str) -> None:
-    """Do the job if it can be leased; a doubled or late message does nothing.
+    """A message rang for the job ``job_id``: do the one of its queue whose turn it is, which need not be that one.
 
-    ``schema`` is what the message says whose job it is. Job, message and tenant must agree, else it is refused.
+    ``schema`` is what the message says whose job it is. Job, message and tenant must agree, else it is refused. A doubled
+    or late message finds nothing to do.
     """
     job = _find(job_id)
     if job is None:
         log.info("job_not_there", job=str(job_id))
         return
     try:
-        tenant = agreement.check(job, schema)
+        agreement.check(job, schema)
     except JobRefused as error:
         agreement.refuse(job, error)
+        if isinstance(error, MessageRefused):
+            return
+    turn = turns.take(job.queue)
+    if turn is None:
+        log.info("no_job_to_do", rung_for=str(job_id))
         return
-    leased = _lease(job_id)
-    if leased is None:
-        log.info("job_not_leased", job=str(job_id))
-        return
-    _perform(leased, tenant.key)
+    _perform(*turn)
 
 
 def _find(job_id: uuid.UUID) -> Job | None:
@@ -69,22 +73,6 @@ def _perform(job: Job, key: TenantKey) -> None:
         dispatch.dispatch_quietly()
 
 
-def _lease(job_id: uuid.UUID) -> Job | None:
-    free = Q(state=JobState.QUEUED) | Q(state=JobState.RUNNING, lease_until__lt=Now())
-    wanted = Q(id=job_id, attempt__lt=F("max_attempts"), cancel_requested_at=None)
-    with system_scope(SystemRole.DISPATCHER):
-        leased = Job.objects.filter(free, wanted, tenant_id__in=_active_tenants()).update(
-            state=JobState.RUNNING,
-            attempt=F("attempt") + 1,
-            fencing_token=F("fencing_token") + 1,
-            lease_until=Now() + LEASE,
-            started_at=Now(),
-            stage="Starting",
-            percent=0,
-        )
-        return Job.objects.get(id=job_id) if leased else None
-
-
 def _active_tenants() -> QuerySet[Tenant, Any]:
     return Tenant.objects.filter(state=TenantState.ACTIVE).values("id")
 
@@ -97,7 +85,16 @@ def _outcome(job: Job, key: TenantKey) -> dict[str, Any]:
         return {"state": JobState.SUCCEEDED, "result": result, "error": None, "percent": 100, "stage": "Done"}
     except AppError as error:
         log.info("job_failed", code=error.code, detail=error.detail)
-        return agreement.failed(error.code, error.title, error.detail)
+        return ending.failed(error.code, error.title, error.detail)
+    except TryLater as error:
+        log.info("job_put_off", seconds=error.seconds, reason=error.reason)
+        return {
+            "state": JobState.QUEUED,
+            "dispatched_at": None,
+            "not_before": Now() + timedelta(seconds=error.seconds),
+            "attempt": F("attempt") - 1,
+            "stage": error.reason[:120],
+        }
     except LeaseLost:
         log.warning("job_lease_lost")
         return {}
@@ -108,7 +105,7 @@ def _outcome(job: Job, key: TenantKey) -> dict[str, Any]:
 
 def _call(job: Job, key: TenantKey) -> dict[str, Any]:
     actor = Actor(job.actor_type or "system", job.actor_id, job.actor_label)  # type: ignore[arg-type]
-    progress = Progress(job_id=job.id, fencing_token=job.fencing_token)
+    progress = Progress(job_id=job.id, fencing_token=job.fencing_token, attempt=job.attempt)
     with bind(RequestContext(request_id=job.request_id, actor=actor)), tenant_scope(key):
         return registry.get(job.kind)(job.payload, progress)
 
@@ -120,7 +117,7 @@ def _retry_or_fail(job: Job, error: Exception) -> dict[str, Any]:
             "dispatched_at": None,
             "stage": f"Failed at attempt {job.attempt}; waiting to be tried again",
         }
-    return agreement.failed(
+    return ending.failed(
         "job_crashed",
         "The work failed unexpectedly",
         f"{type(error).__name__}: {str(error)[:300]}. Tried {job.attempt} times.",
@@ -130,14 +127,23 @@ def _retry_or_fail(job: Job, error: Exception) -> dict[str, Any]:
 def _finish(job: Job, columns: dict[str, Any]) -> None:
     if not columns:
         return
-    if columns["state"] != JobState.QUEUED:
-        columns = {**columns, "finished_at": Now()}
     connection.close_if_unusable_or_obsolete()  # the handler may have failed because the database went away
     with system_scope(SystemRole.DISPATCHER), transaction.atomic():
-        written = _mine(job).update(lease_until=None, **columns)
-        if written and columns["state"] == JobState.FAILED:
-            agreement.record("job.failed", job.id, job.tenant_id, job.kind, columns["error"]["code"])
+        if columns["state"] == JobState.QUEUED:
+            written = _mine(job).update(lease_until=None, **columns)
+            _note(job, columns["stage"])
+        elif written := ending.end(_mine(job), columns):
+            why = (columns["error"] or {}).get("detail", "")
+            ending.tell([_ended(job, columns["state"], why)])
     log.info("job_ended", state=str(columns["state"]), written=bool(written))
+
+
+def _ended(job: Job, state: str, why: str) -> Ended:
+    return Ended(job.id, job.tenant_id, job.kind, state, why)
+
+
+def _note(job: Job, text: str) -> None:
+    entries.note(job_id=job.id, tenant_id=job.tenant_id, text=text, level="warning", attempt=job.attempt)
 
 
 def _mine(job: Job) -> QuerySet[Job]:
@@ -178,23 +184,43 @@ def _beat(job: Job, stop: threading.Event) -> None:
 def _renew(job: Job, seconds: float) -> bool:
     """Renew the lease; False where the work must stop: cancelled, too long, the tenant not active, or another's."""
     with system_scope(SystemRole.DISPATCHER), transaction.atomic():
-        if seconds < settings.JOB_SECONDS:
+        if seconds < _most_seconds(job):
             open_job = _mine(job).filter(cancel_requested_at=None, tenant_id__in=_active_tenants())
-            if open_job.update(lease_until=Now() + LEASE):
+            peak = Greatest("peak_rss_bytes", Value(resident_bytes()))
+            if open_job.update(lease_until=Now() + LEASE, peak_rss_bytes=peak):
                 return True
         _end_running(job, seconds)
         return False
 
 
+def _most_seconds(job: Job) -> int:
+    return min(job.timeout_seconds or settings.JOB_SECONDS, settings.JOB_SECONDS)
+
+
+def resident_bytes() -> int:
+    """Memory that this process and its children hold now."""
+    process = psutil.Process()
+    held = 0
+    for each in (process, *process.children(recursive=True)):
+        with contextlib.suppress(psutil.NoSuchProcess):  # it ended while we looked
+            held += each.memory_info().rss
+    return held
+
+
 def _end_running(job: Job, seconds: float) -> None:
     cancelled = _mine(job).exclude(cancel_requested_at=None)
-    if cancelled.update(state=JobState.CANCELLED, finished_at=Now(), lease_until=None, stage="Cancelled"):
+    if ending.end(cancelled, {"state": JobState.CANCELLED, "stage": "Cancelled"}):
+        ending.tell([_ended(job, JobState.CANCELLED, "")])
         return
-    if seconds >= settings.JOB_SECONDS:
-        detail = f"The work was stopped after {settings.JOB_SECONDS / 3600:.1f} hours. It is not tried again."
-        code, title, action = "job_too_long", "The work took too long", "job.failed"
+    if seconds >= _most_seconds(job):
+        detail = f"The work was stopped after {_in_words(_most_seconds(job))}. It is not tried again."
+        columns, action = ending.failed("job_too_long", "The work took too long", detail), "job.failed"
     else:
         detail = agreement.reason(Tenant.objects.filter(id=job.tenant_id).first())
-        code, title, action = "job_refused", "The job was refused", "job.refused"
-    if agreement.end(_mine(job), code, title, detail):
-        agreement.record(action, job.id, job.tenant_id, job.kind, detail)
+        columns, action = agreement.refused(detail), agreement.REFUSED
+    if ending.end(_mine(job), columns):
+        ending.tell([_ended(job, JobState.FAILED, detail)], action=action)
+
+
+def _in_words(seconds: int) -> str:
+    return f"{seconds / 3600:.1f} hours" if seconds >= 3600 else f"{seconds / 60:.0f} minutes"

@@ -17,10 +17,11 @@ from cronsim import CronSim, CronSimError
 from django.db import connection, transaction
 from django.utils import timezone
 
+from apps.audit import services as audit
 from apps.core import scope
 from apps.core.scope import SystemRole
 from apps.core.tenancy import TenantKey
-from apps.jobs import services
+from apps.jobs import queries, services
 from apps.jobs.errors import ScheduleInvalid
 from apps.jobs.models import FINAL, Job, Schedule
 from tenants.context import system_scope, tenant_scope
@@ -32,7 +33,7 @@ LOOKED_AT: Final = 100  # times that are compared with each other
 _DUE: Final = """
 SELECT schedule.id, tenant.id, tenant.schema_name FROM jobs_schedule AS schedule
 JOIN tenants_tenant AS tenant ON tenant.id = schedule.tenant_id AND tenant.state = 'active'
-WHERE schedule.next_run_at <= now() ORDER BY schedule.next_run_at, schedule.id LIMIT %s
+WHERE schedule.next_run_at <= now() AND schedule.paused_at IS NULL ORDER BY schedule.next_run_at, schedule.id LIMIT %s
 """
 
 
@@ -67,6 +68,45 @@ def set_schedule(
 def remove(*, kind: str, key: str) -> None:
     """Queue it no more; nothing where there is none."""
     Schedule.objects.filter(tenant_id=scope.current_tenant().id, kind=kind, key=key).delete()
+
+
+def pause(*, schedule_id: uuid.UUID) -> Schedule:
+    """Queue nothing until it is resumed; raises ``NotFound``."""
+    return _change(schedule_id, "schedule.paused", paused_at=timezone.now())
+
+
+def resume(*, schedule_id: uuid.UUID) -> Schedule:
+    """Go on with the next time from now: what was missed meanwhile is not made up for. Raises ``NotFound``."""
+    schedule = queries.get_schedule(schedule_id=schedule_id)
+    following = next_times(cron=schedule.cron, zone=schedule.zone, count=1)[0]
+    return _change(schedule_id, "schedule.resumed", paused_at=None, next_run_at=following)
+
+
+def run_now(*, schedule_id: uuid.UUID) -> Job:
+    """Queue its work once, beside its times; raises ``NotFound``."""
+    with transaction.atomic():
+        schedule = queries.get_schedule(schedule_id=schedule_id)
+        job = services.enqueue(kind=schedule.kind, payload=schedule.payload, title=schedule.name)
+        _record("schedule.run", schedule)
+    return job
+
+
+def _change(schedule_id: uuid.UUID, action: str, **columns: Any) -> Schedule:
+    with transaction.atomic():
+        schedule = queries.get_schedule(schedule_id=schedule_id)
+        Schedule.objects.filter(id=schedule.id).update(**columns)
+        _record(action, schedule)
+    schedule.refresh_from_db()
+    return schedule
+
+
+def _record(action: str, schedule: Schedule) -> None:
+    audit.record(
+        action=action,
+        target_type="schedule",
+        target_id=schedule.public_id,
+        changes={"name": schedule.name, "kind": schedule.kind},
+    )
 
 
 def next_times(*, cron: str, zone: str, count: int, after: datetime | None = None) -> list[datetime]:
@@ -111,7 +151,7 @@ def _queue(due: _Due) -> bool:
     with tenant_scope(due.tenant), transaction.atomic():
         now = timezone.now()
         waiting = Schedule.objects.select_for_update(skip_locked=True)
-        schedule = waiting.filter(id=due.schedule_id, next_run_at__lte=now).first()
+        schedule = waiting.filter(id=due.schedule_id, next_run_at__lte=now, paused_at=None).first()
         if schedule is None:
             return False
         schedule.next_run_at = next_times(cron=schedule.cron, zone=schedule.zone, count=1, after=now)[0]

@@ -1,4 +1,4 @@
-"""What Celery calls: shells around the runner and the dispatcher."""
+"""What Celery calls."""
 
 from __future__ import annotations
 
@@ -8,10 +8,9 @@ from celery import shared_task
 from django.conf import settings
 
 from apps.core import cache, redis
-from apps.jobs import dispatch, runner, schedules
+from apps.jobs import dispatch, runner
 
 JOB_HANGS_SECONDS = 600  # its heartbeat ends it before, with a reason, unless that hangs as well
-SWEEP_SECONDS = 120  # far more than it takes; one that hangs must not keep its worker
 
 
 @shared_task(name=dispatch.RUN, time_limit=settings.JOB_SECONDS + JOB_HANGS_SECONDS)
@@ -21,19 +20,7 @@ def run(job_id: str, schema: str = "") -> None:
     runner.run(job_id=uuid.UUID(job_id), schema=schema)
 
 
-@shared_task(name="jobs.sweep", time_limit=SWEEP_SECONDS)
-def sweep() -> None:
-    """The periodic net: expired leases, lost messages."""
-    dispatch.sweep()
-
-
 @shared_task(name="jobs.answer_ping")
 def answer_ping(nonce: str) -> None:
     """Prove that a worker of the queue is alive: leaves ``nonce`` in Redis for a minute."""
     redis.client().set(cache.cache_key(None, "ping", nonce), "1", ex=60)
-
-
-@shared_task(name="jobs.run_due_schedules", time_limit=SWEEP_SECONDS)
-def run_due_schedules() -> None:
-    """Queue the work that comes round."""
-    schedules.run_due()

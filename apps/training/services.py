@@ -314,7 +314,7 @@ def _finish(run: TrainingRun, version: ModelVersion, columns: dict[str, Any]) ->
         changes={"model": run.model_name, "version": version.number, "selected": columns["selected"]},
     )
     events.emit(
-        type="training_run.succeeded",
+        type="training.succeeded",
         data={**_about(run), "version": version.number, "selected": columns["selected"]},
     )
 
@@ -328,7 +328,7 @@ def _note_failure(run: TrainingRun, code: str, detail: str, progress: Progress) 
     """Tell of a failure that another attempt would not mend; what was kept for one goes."""
     with transaction.atomic():
         progress.hold()
-        events.emit(type="training_run.failed", data={**_about(run), "code": code, "detail": detail[:500]})
+        events.emit(type="training.failed", data={**_about(run), "code": code, "detail": detail[:500]})
     recording.discard(run)
 
 

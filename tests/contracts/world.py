@@ -34,6 +34,7 @@ from apps.events.models import Event
 from apps.explanations import services as explanations
 from apps.forecasts import services as forecasts
 from apps.forecasts.serving.contracts import ForecastQuery
+from apps.jobs import schedules
 from apps.training import services as training
 from tenants.context import tenant_scope
 from tenants.models import TenantErasure
@@ -157,6 +158,10 @@ def _fill(side: Side, owner: User) -> None:
     source = datasets.create_source(
         name=f"{side.slug} shop", kind="https", config={"url": f"https://{side.slug}.example/sales.csv"}
     )
+    with transaction.atomic():
+        schedule = schedules.set_schedule(
+            kind="tests.nothing", key="1", payload={}, cron="0 6 * * 1", zone="UTC", name=f"{side.slug} again"
+        )
     current = data.get_current_version(dataset=version.model.dataset)
     exported = datasets.export(version=current, wish=Wish("csv"))
     assert isinstance(exported, StoredFile)
@@ -179,6 +184,7 @@ def _fill(side: Side, owner: User) -> None:
         explanation=explanation.public_id,
         upload=upload.public_id,
         source=source.public_id,
+        schedule=schedule.public_id,
         file=exported.public_id,
         key=public_id("key", key.id),
         checkout=checkout.rpartition("/")[2],

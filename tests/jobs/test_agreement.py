@@ -15,7 +15,7 @@ from django.utils import timezone
 from apps.audit.models import AuditEvent
 from apps.core import redis, scope
 from apps.core.tenancy import new_schema_name
-from apps.jobs import dispatch, runner, tasks
+from apps.jobs import dispatch, runner, tasks, turns
 from apps.jobs.models import Job
 from tenants.context import system_scope
 from tenants.models import Tenant, TenantState
@@ -138,7 +138,7 @@ def test_a_message_of_an_older_program_is_refused_and_announced_again(
     redis.client().flushdb()
     tasks.run(str(job.id))
     assert (ran, row(job).state) == ([], "queued")
-    change(job, dispatched_at=timezone.now() - timedelta(seconds=61))
+    change(job, dispatched_at=timezone.now() - timedelta(seconds=6))
     dispatch.sweep()
     assert announced() == 1
 
@@ -176,13 +176,13 @@ def test_a_tenant_suspended_between_message_and_lease_gets_no_lease(
     enqueue: Enqueue, ran: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job = enqueue()
-    lease = runner._lease
+    take = turns.take
 
-    def late(job_id: uuid.UUID) -> Job | None:
+    def late(queue: str) -> turns.Turn | None:
         with acme_is("suspended"):
-            return lease(job_id)
+            return take(queue)
 
-    monkeypatch.setattr(runner, "_lease", late)
+    monkeypatch.setattr(turns, "take", late)
     perform(job)
     assert (ran, row(job).state) == ([], "queued")
 

@@ -137,7 +137,7 @@ def test_every_forecast_of_the_backtest_is_kept_and_gives_the_leaderboards_error
 
 def test_what_happened_is_told_once(train: Train, tenant: TenantKey) -> None:
     run = train()
-    assert told("training_run.succeeded") == [
+    assert told("training.succeeded") == [
         {
             "training_run": run.public_id,
             "job": job_of(tenant, run).public_id,
@@ -163,7 +163,7 @@ def test_a_training_whose_data_came_to_nothing_fails_in_words_and_is_told(
     assert job.error is not None
     assert job.error["code"] == "dataset_not_trainable"
     assert "No series has a value" in job.error["detail"]
-    (event,) = told("training_run.failed")
+    (event,) = told("training.failed")
     assert (event["training_run"], event["code"]) == (run.public_id, "dataset_not_trainable")
 
 
@@ -175,11 +175,11 @@ def test_a_crash_is_told_when_nobody_tries_again(
 
     monkeypatch.setattr(services, "_train", crash)
     run = train()
-    assert told("training_run.failed") == [], "it is tried again"
+    assert told("training.failed") == [], "it is tried again"
     for _ in range(2):
         run = finish(tenant, run)
     assert job_of(tenant, run).state == JobState.FAILED
-    (event,) = told("training_run.failed")
+    (event,) = told("training.failed")
     assert (event["code"], event["detail"]) == ("job_crashed", "RuntimeError: no memory left")
     assert run.model_version is None
 
