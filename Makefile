@@ -1,7 +1,7 @@
 # Almanac. `make` alone lists what there is to do.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help up down reset backup restore logs test drill-isolation drill-kill drill-tenants drill-audit check lock install install-dev python
+.PHONY: help up down reset backup restore logs test drill-isolation drill-kill drill-jobs drill-tenants drill-audit check lock install install-dev python
 
 PYTHON ?= $(firstword $(foreach name,python3.11 python3.12 python3.13 python3,$(shell command -v $(name) 2>/dev/null)))
 RUN := .venv/bin/python
@@ -44,7 +44,10 @@ drill-isolation: install-dev ## Search 10,000 steps of three tenants for anythin
 	@ALMANAC_DRILL=1 exec $(RUN) -m pytest tests/isolation -s -v
 
 drill-kill: install-dev ## Kill each process of a whole stack while a training runs (about five minutes)
-	@ALMANAC_DRILL=1 exec $(RUN) -m pytest tests/faults -s -v
+	@ALMANAC_DRILL=1 exec $(RUN) -m pytest tests/faults/test_drill.py -s -v
+
+drill-jobs: install-dev ## Kill a hundred processes while trainings run, and see each done once (about half an hour)
+	@ALMANAC_DRILL=1 exec $(RUN) -m pytest tests/faults/test_jobs_drill.py -s -v
 
 drill-tenants: install-dev ## Kill the making and the erasing of tenants at twenty moments each (about ten minutes)
 	@ALMANAC_DRILL=1 exec $(RUN) -m pytest tests/faults/test_tenant_drill.py -s -v

@@ -11,6 +11,7 @@ _APPS = (
     "training",
     "explanations",
     "usage",
+    "webhooks",
     "api_keys",
     "accounts",
     "dashboard",

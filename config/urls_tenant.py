@@ -18,6 +18,7 @@ urlpatterns = [
     path("forecasts/", include("apps.forecasts.urls")),
     path("explanations/", include("apps.explanations.urls")),
     path("api-keys/", include("apps.api_keys.urls")),
+    path("webhooks/", include("apps.webhooks.urls")),
     path("usage/", include("apps.usage.urls")),
     path("plan/", include("apps.billing.urls")),
     path("jobs/", include("apps.dashboard.urls_jobs")),

@@ -10,8 +10,9 @@ from __future__ import annotations
 import ipaddress
 import socket
 import ssl
+import time
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -56,6 +57,15 @@ class Fetched:
     headers: Mapping[str, str]
     size: int
     not_modified: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """An answer: its status, its headers (case does not matter), and the beginning of its body."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
 
 
 def check_url(url: str) -> httpx.URL:
@@ -132,12 +142,37 @@ def download(
     raise CallFailed(host=target.host, reason=f"it redirects more than {redirects} times")
 
 
+def post(
+    url: str, content: bytes, *, headers: Mapping[str, str], seconds: float, most_bytes: int
+) -> Answered:
+    """What the URL answers to ``content``, whatever its status, the first ``most_bytes`` of it; no redirect is followed.
+
+    All of it takes no longer than ``seconds``, however slowly the other side sends. Raises ``AddressRefused`` and
+    ``CallFailed``.
+    """
+    target = check_url(url)
+    with (
+        _as_call_failed(target.host),
+        client(timeout=httpx.Timeout(seconds), deadline=time.monotonic() + seconds) as made,
+        made.stream("POST", target, content=content, headers=dict(headers)) as answer,
+    ):
+        return Answered(answer.status_code, answer.headers, _beginning(answer, most_bytes))
+
+
+def place_of(url: httpx.URL) -> tuple[str, int]:
+    """The host and port that a URL leads to."""
+    return url.host, url.port or (443 if url.scheme == "https" else 80)
+
+
 @contextmanager
-def client(*, timeout: httpx.Timeout = SECONDS) -> Iterator[httpx.Client]:
-    """A client whose connections go to checked addresses only; it follows no redirect and reads no proxy settings."""
+def client(*, timeout: httpx.Timeout = SECONDS, deadline: float | None = None) -> Iterator[httpx.Client]:
+    """A client whose connections go to checked addresses only; it follows no redirect and reads no proxy settings.
+
+    ``deadline`` (of ``time.monotonic``): nothing is read or written after it.
+    """
     transport = httpx.HTTPTransport(verify=ssl.create_default_context(), trust_env=False)
     transport._pool = httpcore.ConnectionPool(
-        ssl_context=_trust(), network_backend=_CheckedNetwork(), max_connections=4
+        ssl_context=_trust(), network_backend=_CheckedNetwork(deadline), max_connections=4
     )
     with httpx.Client(transport=transport, timeout=timeout, follow_redirects=False, trust_env=False) as made:
         yield made
@@ -145,6 +180,9 @@ def client(*, timeout: httpx.Timeout = SECONDS) -> Iterator[httpx.Client]:
 
 class _CheckedNetwork(httpcore.SyncBackend):
     """Connects to an address that was checked, never to a name."""
+
+    def __init__(self, deadline: float | None = None) -> None:
+        self._deadline = deadline
 
     def connect_tcp(
         self,
@@ -158,19 +196,76 @@ class _CheckedNetwork(httpcore.SyncBackend):
         found = addresses(host, port)
         for number, address in enumerate(found, start=1):
             try:
-                return super().connect_tcp(address, port, timeout, local_address, socket_options)
+                made = super().connect_tcp(address, port, timeout, local_address, socket_options)
+                return made if self._deadline is None else _UntilDeadline(made, self._deadline)
             except httpcore.ConnectError:
                 if number == len(found):
                     raise
         raise AssertionError("addresses() gives at least one")
 
 
+class _UntilDeadline(httpcore.NetworkStream):
+    """A stream on which nothing takes longer than until a moment: a timeout for each read alone lets who drips go on."""
+
+    def __init__(self, stream: httpcore.NetworkStream, deadline: float) -> None:
+        self._stream = stream
+        self._deadline = deadline
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        """As the stream's; raises ``httpcore.ReadTimeout``."""
+        return self._stream.read(max_bytes, self._left(timeout, httpcore.ReadTimeout))
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        """As the stream's; raises ``httpcore.WriteTimeout``."""
+        self._stream.write(buffer, self._left(timeout, httpcore.WriteTimeout))
+
+    def close(self) -> None:
+        """As the stream's."""
+        self._stream.close()
+
+    def start_tls(
+        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
+    ) -> httpcore.NetworkStream:
+        """As the stream's; raises ``httpcore.ConnectTimeout``."""
+        left = self._left(timeout, httpcore.ConnectTimeout)
+        return _UntilDeadline(self._stream.start_tls(ssl_context, server_hostname, left), self._deadline)
+
+    def get_extra_info(self, info: str) -> Any:
+        """As the stream's."""
+        return self._stream.get_extra_info(info)
+
+    def _left(self, timeout: float | None, over: type[Exception]) -> float:
+        left = self._deadline - time.monotonic()
+        if left <= 0:
+            raise over("the time is over")
+        return left if timeout is None else min(left, timeout)
+
+
+def _beginning(answer: httpx.Response, most_bytes: int) -> bytes:
+    """The first bytes; a body that breaks off or never ends is what came of it."""
+    came = b""
+    with suppress(httpx.HTTPError):
+        for piece in answer.iter_bytes(most_bytes):
+            came += piece
+            if len(came) >= most_bytes:
+                break
+    return came[:most_bytes]
+
+
 @contextmanager
 def _called(method: str, url: httpx.URL, headers: Mapping[str, str]) -> Iterator[httpx.Response]:
-    host = url.host
+    with (
+        _as_call_failed(url.host),
+        client() as made,
+        made.stream(method, url, headers=dict(headers)) as answer,
+    ):
+        yield answer
+
+
+@contextmanager
+def _as_call_failed(host: str) -> Iterator[None]:
     try:
-        with client() as made, made.stream(method, url, headers=dict(headers)) as answer:
-            yield answer
+        yield
     except httpx.TimeoutException:
         raise CallFailed(host=host, reason="it did not answer in time") from None
     except httpx.HTTPError as error:

@@ -11,7 +11,7 @@ from apps.core.errors import NotFound
 NAMES = {
     "ds": "dataset", "dsv": "dataset version", "up": "upload", "run": "training run", "mdl": "model",
     "mv": "model version", "fc": "forecast", "exp": "explanation", "job": "job", "key": "API key",
-    "file": "file", "src": "source", "sch": "schedule",
+    "file": "file", "src": "source", "sch": "schedule", "wh": "webhook", "whd": "delivery",
     "usr": "user", "mem": "member", "inv": "invitation", "ses": "session", "evt": "event", "ten": "tenant",
 }  # fmt: skip
 

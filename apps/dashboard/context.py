@@ -36,6 +36,7 @@ NAVIGATION: Final = (
     Entry("Forecasts", "forecasts:list", "forecasts", "forecasts:read", "Forecasting"),
     Entry("Jobs", "jobs:list", "jobs", "jobs:read", "Forecasting"),
     Entry("API keys", "api_keys:list", "keys", "keys:manage", "Company"),
+    Entry("Webhooks", "webhooks:list", "webhooks", "webhooks:manage", "Company"),
     Entry("Usage", "usage:overview", "usage", "usage:read", "Company"),
     Entry("Plan", "billing:plan", "plan", "billing:read", "Company"),
     Entry("Audit log", "audit:list", "audit", "audit:read", "Company"),

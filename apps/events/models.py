@@ -14,7 +14,8 @@ class Event(models.Model):
     """Something that happened (``invitation.created``), with what a mail about it must say; never a secret.
 
     ``mailed_at`` is set once its mails are out, or at once where no mail belongs to its type. ``gave_up_at`` ends the
-    tries; ``last_error`` says why. Written by ``services.emit`` alone; the delivery columns by the courier.
+    tries; ``last_error`` says why. ``fanned_out_at`` is set once webhooks have what they are to send.
+    Written by ``services.emit`` alone; the delivery columns by the courier.
     """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
@@ -27,6 +28,7 @@ class Event(models.Model):
     mailed_at = models.DateTimeField(null=True)
     gave_up_at = models.DateTimeField(null=True)
     last_error = models.CharField(max_length=300, blank=True, db_default="")
+    fanned_out_at = models.DateTimeField(null=True)
     done_with = models.JSONField(db_default=[])  # addresses that got theirs, or refused it for good
 
     objects: ClassVar[models.Manager[Event]]
@@ -40,6 +42,11 @@ class Event(models.Model):
                 condition=models.Q(mailed_at__isnull=True, gave_up_at__isnull=True),
             ),
             models.Index(fields=("occurred_at",), name="events_by_age"),
+            models.Index(
+                fields=("occurred_at", "id"),
+                name="events_to_fan_out",
+                condition=models.Q(fanned_out_at__isnull=True),
+            ),
         )
 
     def __str__(self) -> str:

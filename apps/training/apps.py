@@ -6,13 +6,16 @@ class TrainingConfig(AppConfig):
     label = "training"
 
     def ready(self) -> None:
-        """Put the training form and the runs on the data set's page, and the runs into the lineage."""
+        """Put the training form and the runs on the data set's page, the runs into the lineage, and tell who listens."""
         from apps.datasets import news, panels
-        from apps.training import lineage, policies
+        from apps.events import published
+        from apps.training import lineage, policies, telling
         from apps.training.panel import dataset_panel
         from tenants.backups import contents
 
         panels.register(dataset_panel)
         lineage.register()
+        for each in telling.TYPES:
+            published.publish(*each)
         news.register(policies.on_new_version)
         contents.register_files(table="training_trainingrun", path="backtest_path", sha256="backtest_sha256")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -14,13 +15,12 @@ from django.utils.dateparse import parse_datetime
 from apps.audit import services as audit
 from apps.core import request_context, scope, storage
 from apps.core.errors import AppError, EngineFailure
-from apps.core.ids import new_id, public_id
+from apps.core.ids import new_id
 from apps.datasets import openlineage
 from apps.datasets import queries as datasets
 from apps.datasets.services import files
 from apps.engine.errors import EngineError
 from apps.engine.forecasters import NAIVE
-from apps.events import services as events
 from apps.jobs import Progress
 from apps.jobs import queries as job_queries
 from apps.jobs import services as jobs
@@ -28,10 +28,22 @@ from apps.registry import queries as registry
 from apps.registry import services as publishing
 from apps.registry.contracts import Trained
 from apps.registry.errors import ModelNameTaken
-from apps.training import asking, estimates, estimating, handing, queries, recording, refreshing, warm
+from apps.training import (
+    asking,
+    estimates,
+    estimating,
+    handing,
+    queries,
+    recording,
+    refreshing,
+    telling,
+    warm,
+)
 from apps.training.asking import MAX_HORIZON, Asked
 from apps.training.errors import RunInUse
 from apps.training.models import Origin, Policy, TrainingRun
+from apps.usage import services as usage
+from apps.usage.kinds import TRAINING_SECONDS
 from tenants.backups import contents as backups
 
 if TYPE_CHECKING:
@@ -97,6 +109,7 @@ def start(
             target_id=run.public_id,
             changes={"model": name, **spec},
         )
+        telling.tell(telling.STARTED, run)
     return run
 
 
@@ -112,6 +125,9 @@ def estimate(
 def perform(*, run_id: uuid.UUID, progress: Progress) -> ModelVersion:
     """Train, publish and note the result; what a worker does. Effects commit under the job's lease, once."""
     run = queries.get_run(run_id=run_id)
+    if run.finished_at is not None and run.model_version is not None:
+        _charge(run)  # an earlier attempt came this far, and was killed before its job ended
+        return run.model_version
     try:
         progress("Reading the data", 1)
         panel = _panel(run)
@@ -135,6 +151,7 @@ def perform(*, run_id: uuid.UUID, progress: Progress) -> ModelVersion:
         progress.hold()
         backups.hold_files()
         _note_result(run, result, version, columns)
+    _charge(queries.get_run(run_id=run_id))
     recording.discard(run)
     recording.sweep()
     return version
@@ -233,7 +250,19 @@ def _publish_refreshed(run: TrainingRun, trained: Trained, progress: Progress) -
     with transaction.atomic():
         progress.hold()
         _finish(run, version, columns)
+    _charge(run)
     return version
+
+
+def _charge(run: TrainingRun) -> None:
+    """Enter what the run took in the ledger, once: only a run that made a version counts, a refresh as one second."""
+    usage.charge(
+        kind=TRAINING_SECONDS,
+        quantity=math.ceil(run.seconds or 1),
+        limit=None,
+        receipt={"training_run": run.public_id, "model": run.model_name},
+        request_id=f"job_{run.job_id.hex}",
+    )
 
 
 def _pretrained(panel: Panel) -> Pretrained | None:
@@ -305,7 +334,7 @@ def _note_result(run: TrainingRun, result: TrainResult, version: ModelVersion, k
 def _finish(run: TrainingRun, version: ModelVersion, columns: dict[str, Any]) -> None:
     done = {**columns, "model_version": version, "finished_at": timezone.now()}
     if not TrainingRun.objects.filter(id=run.id, finished_at=None).update(**done):
-        return  # an earlier attempt came this far and was killed before its job ended
+        return  # another attempt came this far at the same time
     openlineage.announce(kind="training_run", id=run.public_id)
     audit.record(
         action="training.succeeded",
@@ -313,10 +342,7 @@ def _finish(run: TrainingRun, version: ModelVersion, columns: dict[str, Any]) ->
         target_id=run.public_id,
         changes={"model": run.model_name, "version": version.number, "selected": columns["selected"]},
     )
-    events.emit(
-        type="training.succeeded",
-        data={**_about(run), "version": version.number, "selected": columns["selected"]},
-    )
+    telling.tell(telling.SUCCEEDED, run, version=version.number, selected=columns["selected"])
 
 
 def _is_last_attempt(run: TrainingRun) -> bool:
@@ -328,15 +354,5 @@ def _note_failure(run: TrainingRun, code: str, detail: str, progress: Progress) 
     """Tell of a failure that another attempt would not mend; what was kept for one goes."""
     with transaction.atomic():
         progress.hold()
-        events.emit(type="training.failed", data={**_about(run), "code": code, "detail": detail[:500]})
+        telling.tell(telling.FAILED, run, code=code, detail=detail[:500])
     recording.discard(run)
-
-
-def _about(run: TrainingRun) -> dict[str, Any]:
-    return {
-        "training_run": run.public_id,
-        "job": public_id("job", run.job_id),
-        "model": run.model_name,
-        "dataset": run.dataset.slug,
-        "dataset_version": run.dataset_version.number,
-    }

@@ -8,7 +8,12 @@ Mode = Literal["live", "test"]
 FORECAST_POINTS: Final = "forecast_points"
 TEST_PREFIX: Final = "test_"
 TEST_FORECAST_POINTS: Final = TEST_PREFIX + FORECAST_POINTS
-UNITS: Final = {FORECAST_POINTS: "forecast points", TEST_FORECAST_POINTS: "test forecast points"}
+TRAINING_SECONDS: Final = "training_seconds"
+UNITS: Final = {
+    FORECAST_POINTS: "forecast points",
+    TEST_FORECAST_POINTS: "test forecast points",
+    TRAINING_SECONDS: "seconds of training",
+}
 
 
 def kind_in(mode: Mode, kind: str) -> str:

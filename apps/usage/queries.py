@@ -17,7 +17,7 @@ from apps.core import scope
 from apps.core.errors import NotFound
 from apps.core.ids import public_id
 from apps.usage import kinds
-from apps.usage.kinds import TEST_FORECAST_POINTS, Mode, kind_in
+from apps.usage.kinds import TEST_FORECAST_POINTS, TRAINING_SECONDS, Mode, kind_in
 from apps.usage.models import UsageCounter, UsageEvent, UsageKeyCounter
 from apps.usage.periods import end_of, period_of
 from tenants import queries as tenants
@@ -55,7 +55,7 @@ class Quota:
 
 @dataclass(frozen=True, slots=True)
 class MonthSummary:
-    """One month: billed calls and their points, and those of test keys, which nobody pays."""
+    """One month: billed calls and their points, those of test keys, which nobody pays, and what trainings took."""
 
     period: str
     plan: str
@@ -64,6 +64,7 @@ class MonthSummary:
     quota: Quota
     test_calls: int = 0
     test_points: int = 0
+    training_seconds: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,11 +86,13 @@ def month_summary(*, moment: datetime | None = None) -> MonthSummary:
     limits = tenants.get_limits(tenant_id=scope.current_tenant().id)
     period = period_of(moment or timezone.now())
     live, test = Q(kind=FORECAST_POINTS), Q(kind=TEST_FORECAST_POINTS)
-    sums = UsageEvent.objects.filter(live | test, period=period).aggregate(
+    trained = Q(kind=TRAINING_SECONDS)
+    sums = UsageEvent.objects.filter(live | test | trained, period=period).aggregate(
         calls=Count("id", filter=live),
         points=Sum("quantity", filter=live, default=0),
         test_calls=Count("id", filter=test),
         test_points=Sum("quantity", filter=test, default=0),
+        training_seconds=Sum("quantity", filter=trained, default=0),
     )
     quota = _quota(limits.forecast_points_per_month, moment)
     return MonthSummary(period=period, plan=limits.plan, quota=quota, **sums)

@@ -54,6 +54,7 @@ SHARED_APPS = [
     "apps.accounts",
     "apps.api_keys",
     "apps.usage",
+    "apps.webhooks",
     "apps.billing",
     "apps.dashboard",
     "django.contrib.contenttypes",

@@ -32,6 +32,8 @@ VERSION: Final = {"name": Of("dataset"), "number": "1"}
 SLUG: Final = {"slug": Of("dataset")}
 NUMBERED: Final = {"slug": Of("dataset"), "number": "1"}
 SOURCE: Final = {"source_id": Of("source")}
+WEBHOOK: Final = {"webhook_id": Of("webhook")}
+DELIVERY: Final = {"delivery_id": Of("delivery")}
 
 API: Final[tuple[Line, ...]] = (
     api("GET", "forecasts", "forecasts:read"),
@@ -58,6 +60,17 @@ API: Final[tuple[Line, ...]] = (
         json={"paused": False},
     ),
     api("POST", "schedules/<str:schedule_id>/run", "jobs:manage", 202, of={"schedule_id": Of("schedule")}),
+    api("GET", "webhooks", "webhooks:manage"),
+    api("POST", "webhooks", "webhooks:manage", 201, json={"url": "https://93.184.216.34/hook"}),
+    api("GET", "webhooks/event-types", "webhooks:manage"),
+    api("GET", "webhooks/<str:webhook_id>", "webhooks:manage", of=WEBHOOK),
+    api("PATCH", "webhooks/<str:webhook_id>", "webhooks:manage", of=WEBHOOK, json={"enabled": True}),
+    api("DELETE", "webhooks/<str:webhook_id>", "webhooks:manage", 204, of=WEBHOOK),
+    api("POST", "webhooks/<str:webhook_id>/rotate", "webhooks:manage", 201, of=WEBHOOK),
+    api("POST", "webhooks/<str:webhook_id>/test", "webhooks:manage", 202, of=WEBHOOK),
+    api("GET", "webhooks/<str:webhook_id>/deliveries", "webhooks:manage", of=WEBHOOK),
+    api("GET", "webhooks/deliveries/<str:delivery_id>", "webhooks:manage", of=DELIVERY),
+    api("POST", "webhooks/deliveries/<str:delivery_id>/replay", "webhooks:manage", 202, of=DELIVERY),
     api("GET", "datasets", "datasets:read"),
     api("POST", "datasets", "datasets:write", 201, form={"file": File("new.csv", CSV), "name": "New"}),
     api("GET", "datasets/<slug:name>", "datasets:read", of=DATASET),
@@ -364,6 +377,25 @@ PAGES: Final[tuple[Line, ...]] = (
     page("POST", "plan/portal/", "billing:manage", 303),
     page("GET", "plan/return/", "billing:read", 302, query={"session_id": Of("checkout")}),
     page("GET", "plan/return/progress/", "billing:read", query={"plan": "team", "polls": "1"}),
+    page("GET", "webhooks/", "webhooks:manage"),
+    page("GET", "webhooks/new/", "webhooks:manage"),
+    page("POST", "webhooks/new/", "webhooks:manage", 201, form={"url": "https://93.184.216.34/hook"}),
+    page("GET", "webhooks/<str:webhook_id>/", "webhooks:manage", of=WEBHOOK),
+    page("GET", "webhooks/<str:webhook_id>/log/", "webhooks:manage", of=WEBHOOK),
+    page(
+        "POST",
+        "webhooks/<str:webhook_id>/change/",
+        "webhooks:manage",
+        302,
+        of=WEBHOOK,
+        form={"url": "https://93.184.216.34/hook"},
+    ),
+    page("POST", "webhooks/<str:webhook_id>/rotate/", "webhooks:manage", 201, of=WEBHOOK),
+    page("POST", "webhooks/<str:webhook_id>/test/", "webhooks:manage", 302, of=WEBHOOK),
+    page("POST", "webhooks/<str:webhook_id>/switch/", "webhooks:manage", 302, of=WEBHOOK, form={"to": "on"}),
+    page("POST", "webhooks/<str:webhook_id>/delete/", "webhooks:manage", 302, of=WEBHOOK),
+    page("GET", "webhooks/deliveries/<str:delivery_id>/", "webhooks:manage", of=DELIVERY),
+    page("POST", "webhooks/deliveries/<str:delivery_id>/replay/", "webhooks:manage", 302, of=DELIVERY),
     page("GET", "jobs/", "jobs:read"),
     page("GET", "jobs/<str:job_id>/", "jobs:read", of={"job_id": Of("job")}),
     page("GET", "jobs/<str:job_id>/status/", "jobs:read", of={"job_id": Of("job")}),

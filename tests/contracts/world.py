@@ -36,6 +36,7 @@ from apps.forecasts import services as forecasts
 from apps.forecasts.serving.contracts import ForecastQuery
 from apps.jobs import schedules
 from apps.training import services as training
+from apps.webhooks import services as webhooks
 from tenants.context import tenant_scope
 from tenants.models import TenantErasure
 from tests import factories, trained
@@ -158,6 +159,10 @@ def _fill(side: Side, owner: User) -> None:
     source = datasets.create_source(
         name=f"{side.slug} shop", kind="https", config={"url": f"https://{side.slug}.example/sales.csv"}
     )
+    webhook, _secret = webhooks.create(
+        url=f"https://93.184.216.34/{side.slug}", description=f"{side.slug} shop"
+    )
+    delivery = webhooks.send_test(endpoint_id=webhook.id)
     with transaction.atomic():
         schedule = schedules.set_schedule(
             kind="tests.nothing", key="1", payload={}, cron="0 6 * * 1", zone="UTC", name=f"{side.slug} again"
@@ -185,6 +190,8 @@ def _fill(side: Side, owner: User) -> None:
         upload=upload.public_id,
         source=source.public_id,
         schedule=schedule.public_id,
+        webhook=webhook.public_id,
+        delivery=delivery.public_id,
         file=exported.public_id,
         key=public_id("key", key.id),
         checkout=checkout.rpartition("/")[2],

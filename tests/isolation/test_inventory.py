@@ -28,6 +28,7 @@ REASONS: Final[dict[str, str]] = {
         datasets_datasetversion.note datasets_source.kind datasets_source.mode datasets_source.outcome datasets_storedfile.kind
         datasets_upload.state events_event.type jobs_schedule.kind
         explanations_explanation.method jobs_job.actor_type jobs_jobentry.kind jobs_jobentry.level
+        webhooks_delivery.type webhooks_delivery.state webhooks_delivery.message_id webhooks_endpoint.types
         jobs_job.kind jobs_job.queue jobs_job.stage jobs_job.state
         registry_modelversion.algorithm registry_modelversion.code_version registry_modelversion.frequency
         registry_modelversion.label registry_modelversion.levels tenants_tenant.schema_version tenants_tenant.state
@@ -57,6 +58,8 @@ REASONS: Final[dict[str, str]] = {
         billing_stripecustomer.customer_id billing_stripeevent.event_id billing_stripesubscription.customer_id
         billing_stripesubscription.price_id billing_stripesubscription.subscription_id""",
     "only failing mail servers say something there; the courier's tests do": "events_event.last_error",
+    "what receivers answered, and why none did; the tests of webhooks do": """
+        webhooks_attempt.answer webhooks_attempt.error webhooks_endpoint.disabled_reason""",
     "Django's own tables, which no tenant writes and no role reads": """
         auth_group.name auth_permission.codename auth_permission.name django_admin_log.change_message
         django_admin_log.object_id django_admin_log.object_repr django_content_type.app_label django_content_type.model
@@ -143,6 +146,7 @@ def _calls(run: Drill, company: Company) -> list[tuple[str, str, dict[str, Any]]
         ("PUT", f"{dataset}/recipe", {"body": {"steps": [step]}}),
         ("POST", f"{dataset}/observations", {"body": {"observations": [row]}}),
         ("POST", "sources", {"body": source}),
+        ("POST", "webhooks", {"body": {"url": f"https://93.184.216.34/{word()}", "description": word()}}),
         ("POST", "leaked-keys", {"body": [leak]}),
     ]
 

@@ -9,13 +9,13 @@ import pytest
 from mlflow import MlflowClient
 
 from apps.core.tenancy import TenantKey
-from apps.jobs import runner
 from apps.jobs.models import Job
 from apps.registry import mlflow_store
 from apps.training import queries, services, tasks
 from apps.training.models import TrainingRun
 from tenants.context import tenant_scope
 from tests import factories, trained
+from tests.jobs.conftest import perform_first
 
 assert tasks  # importing it registers the handler, as the workers do
 
@@ -49,7 +49,7 @@ def train(tenant: TenantKey, mlflow: MlflowClient) -> Callable[..., TrainingRun]
 
 def finish(tenant: TenantKey, run: TrainingRun) -> TrainingRun:
     """Do the run's job; the run as it stands then."""
-    runner.run(job_id=run.job_id, schema=tenant.schema)
+    perform_first(run.job_id)
     with tenant_scope(tenant):
         return queries.get_run(run_id=run.id)
 

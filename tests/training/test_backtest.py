@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -22,9 +23,11 @@ from apps.datasets.services import files
 from apps.engine import backtest as engine_backtest
 from apps.events.models import Event
 from apps.jobs.models import JobState
+from apps.registry.models import ModelVersion
 from apps.training import queries, recording, services
 from apps.training.errors import NoBacktest, RunInUse
 from apps.training.models import TrainingRun
+from apps.usage.models import UsageEvent
 from tenants.context import tenant_scope
 from tests import trained
 from tests.accounts.browser import Browser
@@ -146,8 +149,35 @@ def test_what_happened_is_told_once(train: Train, tenant: TenantKey) -> None:
             "dataset_version": 1,
             "version": 1,
             "selected": "seasonal_naive",
+            "url": f"/v1/training-runs/{run.public_id}",
         }
     ]
+    assert [event["training_run"] for event in told("training.started")] == [run.public_id]
+
+
+def test_what_a_training_took_is_in_the_ledger_once_whatever_is_killed(
+    train: Train, tenant: TenantKey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first attempt ends between the version and the ledger."""
+    charge, calls = services._charge, []
+
+    def killed_first(run: TrainingRun) -> None:
+        calls.append(run.public_id)
+        if len(calls) == 1:
+            raise RuntimeError("killed")
+        charge(run)
+
+    monkeypatch.setattr(services, "_charge", killed_first)
+    run = train()
+    assert job_of(tenant, run).state == JobState.QUEUED
+    run = finish(tenant, run)
+    run = finish(tenant, run)
+    with tenant_scope(tenant):
+        (event,) = UsageEvent.objects.all()
+        assert ModelVersion.objects.count() == 1
+    assert (event.kind, event.request_id) == ("training_seconds", f"job_{run.job_id.hex}")
+    assert event.quantity == math.ceil(run.seconds or 0)
+    assert len(told("training.succeeded")) == 1
 
 
 def test_a_training_whose_data_came_to_nothing_fails_in_words_and_is_told(

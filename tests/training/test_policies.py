@@ -15,7 +15,7 @@ from apps.audit.models import AuditEvent
 from apps.core.errors import NotFound
 from apps.core.tenancy import TenantKey
 from apps.datasets import services as datasets
-from apps.jobs import runner, schedules
+from apps.jobs import schedules
 from apps.jobs.errors import ScheduleInvalid
 from apps.jobs.models import Job, JobState, Schedule
 from apps.registry.models import Model
@@ -27,6 +27,7 @@ from tests import trained
 from tests.accounts.browser import Browser
 from tests.dashboard.conftest import ACME, member
 from tests.forecasts.conftest import program
+from tests.jobs.conftest import perform_first
 from tests.training.conftest import finish, job_of
 
 __all__ = ["member", "program"]
@@ -58,7 +59,7 @@ def due(tenant: TenantKey) -> Job:
     schedules.run_due()
     with tenant_scope(tenant):
         job = Job.objects.filter(kind=policies.JOB).latest("created_at")
-    runner.run(job_id=job.id, schema=tenant.schema)
+    perform_first(job)
     with tenant_scope(tenant):
         return Job.objects.get(id=job.id)
 

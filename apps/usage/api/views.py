@@ -32,6 +32,7 @@ def describe(month: queries.MonthSummary) -> dict[str, Any]:
         "state": quota.state,
         "calls": month.calls,
         "forecast_points": {"used": quota.used, "limit": quota.limit, "remaining": quota.remaining},
+        "training_seconds": {"used": month.training_seconds},
         "test": {"calls": month.test_calls, "forecast_points": month.test_points},
         "by_day": [{"date": day.label, "calls": day.calls, "forecast_points": day.points} for day in days],
         "by_key": [
