@@ -12,3 +12,49 @@ class ModelNameTaken(AppError):
     code = "model_name_taken"
     title = "That model name is taken"
     template = "The model {name!r} forecasts the data set {dataset!r}. Choose another name."
+
+
+class ChampionChanged(AppError):
+    """Somebody else chose another champion since the caller looked."""
+
+    kind = Kind.CONFLICT
+    code = "champion_changed"
+    title = "Another version answers by now"
+    template = "The champion of {model!r} is version {champion}, not {expected!r}. Look again, then choose."
+
+
+class NoPreviousVersion(AppError):
+    """There is nothing to roll back to."""
+
+    kind = Kind.CONFLICT
+    code = "no_previous_version"
+    title = "No version answered before"
+    template = "No other version of {model!r} answered before this one, so there is nothing to roll back to. Promote a version instead."
+
+
+class VersionServes(AppError):
+    """The version is the champion."""
+
+    kind = Kind.CONFLICT
+    code = "version_serves"
+    title = "That version answers"
+    template = "Version {version} answers for {model!r} and cannot be {wish}. Promote another version first."
+
+
+class VersionArchived(AppError):
+    """The version was set aside."""
+
+    kind = Kind.CONFLICT
+    code = "version_archived"
+    title = "That version is archived"
+    template = "Version {version} of {model!r} is archived. Take it back out of the archive first."
+
+
+class BackupUnderWay(AppError):
+    """Stored files are being copied."""
+
+    kind = Kind.CONFLICT
+    code = "backup_under_way"
+    title = "A backup is being taken"
+    template = "A backup is being taken, so the files of {model} stay for now. Try again in a minute."
+    retryable = True

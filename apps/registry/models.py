@@ -9,8 +9,20 @@ from django.db import models
 from apps.core.ids import new_id, public_id
 
 
+class Alias(models.TextChoices):
+    """What a version may be called instead of by its number."""
+
+    CHAMPION = "champion"
+    CHALLENGER = "challenger"
+    PREVIOUS = "previous"
+
+
 class Model(models.Model):
-    """A name under which forecasts are asked for; its champion answers."""
+    """A name under which forecasts are asked for; its champion answers.
+
+    ``challenger`` waits to be compared, ``previous`` was the champion before. ``retired`` holds ``[number, semver]`` of
+    versions that were deleted, which are not given again.
+    """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     name = models.SlugField(max_length=80, unique=True)
@@ -18,6 +30,13 @@ class Model(models.Model):
     champion = models.ForeignKey(
         "registry.ModelVersion", on_delete=models.SET_NULL, null=True, related_name="+"
     )
+    challenger = models.ForeignKey(
+        "registry.ModelVersion", on_delete=models.SET_NULL, null=True, related_name="+"
+    )
+    previous = models.ForeignKey(
+        "registry.ModelVersion", on_delete=models.SET_NULL, null=True, related_name="+"
+    )
+    retired = models.JSONField(default=list)
     created_at = models.DateTimeField(auto_now_add=True)
 
     objects: ClassVar[models.Manager[Model]]
@@ -28,13 +47,22 @@ class Model(models.Model):
     def __str__(self) -> str:
         return self.name
 
+    def aliases_of(self, version: ModelVersion) -> list[str]:
+        """What ``version`` is called here."""
+        return [str(alias) for alias in Alias if getattr(self, f"{alias}_id") == version.id]
+
 
 class ModelVersion(models.Model):
-    """One trained model: where its bundle is, what it hashes to, what it was trained on, how it did."""
+    """One trained model: where its bundle is, what it hashes to, what it was trained on, how it did.
+
+    ``number`` counts a model's versions; ``semver`` says how much changed (see ``numbering``): ``schema`` is what it is
+    compared by, ``params`` what was asked for. An archived version can be read and compared, and answers no more.
+    """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     model = models.ForeignKey(Model, on_delete=models.CASCADE, related_name="versions")
     number = models.PositiveIntegerField()
+    semver = models.CharField(max_length=40)
     algorithm = models.CharField(max_length=60)
     label = models.CharField(max_length=120)
     bundle_sha256 = models.CharField(max_length=64)
@@ -44,6 +72,8 @@ class ModelVersion(models.Model):
     job_id = models.UUIDField(unique=True)
     metrics = models.JSONField(default=dict)
     notes = models.JSONField(default=list)
+    params = models.JSONField(default=dict)
+    schema = models.JSONField(default=dict)
     horizon_max = models.PositiveIntegerField()
     levels = models.JSONField(default=list)
     frequency = models.CharField(max_length=20)
@@ -54,13 +84,17 @@ class ModelVersion(models.Model):
     mlflow_run_id = models.CharField(max_length=64, blank=True)
     mlflow_name = models.CharField(max_length=160, blank=True)
     mlflow_version = models.CharField(max_length=20, blank=True)
+    archived_at = models.DateTimeField(null=True)
     created_at = models.DateTimeField(auto_now_add=True)
 
     objects: ClassVar[models.Manager[ModelVersion]]
 
     class Meta:
         ordering = ("-number",)
-        constraints = (models.UniqueConstraint(fields=("model", "number"), name="registry_version_number"),)
+        constraints = (
+            models.UniqueConstraint(fields=("model", "number"), name="registry_version_number"),
+            models.UniqueConstraint(fields=("model", "semver"), name="registry_version_semver"),
+        )
 
     def __str__(self) -> str:
         return f"{self.model_id} v{self.number}"

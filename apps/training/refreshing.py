@@ -42,6 +42,7 @@ def refreshed(run: TrainingRun, panel: Panel) -> tuple[Trained | None, str]:
         metrics=version.metrics,
         notes=[note, *(each for each in version.notes if each != note)],
         leaderboard=_leaderboard(version),
+        params={**handing.asked(run), "refresh_of": version.number},
     )
     return trained, ""
 
