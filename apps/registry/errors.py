@@ -58,3 +58,21 @@ class BackupUnderWay(AppError):
     title = "A backup is being taken"
     template = "A backup is being taken, so the files of {model} stay for now. Try again in a minute."
     retryable = True
+
+
+class GateRefused(AppError):
+    """The publish gate keeps the version from answering."""
+
+    kind = Kind.CONFLICT
+    code = "gate_refused"
+    title = "The publish gate refused that version"
+    template = "Version {version} of {model!r} may not answer: {why} An owner may promote it all the same, and must say why."
+
+
+class OverrideTooShort(AppError):
+    """The gate was overruled without a reason."""
+
+    kind = Kind.UNPROCESSABLE
+    code = "override_too_short"
+    title = "Say why"
+    template = "Overruling the publish gate needs a reason of at least {least} characters; it is kept in the audit log."

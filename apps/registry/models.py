@@ -7,6 +7,9 @@ from typing import ClassVar
 from django.db import models
 
 from apps.core.ids import new_id, public_id
+from apps.registry import gate
+
+NOTHING_BETTER = "no candidate did better than repeating the last season in the backtest."
 
 
 class Alias(models.TextChoices):
@@ -56,7 +59,9 @@ class ModelVersion(models.Model):
     """One trained model: where its bundle is, what it hashes to, what it was trained on, how it did.
 
     ``number`` counts a model's versions; ``semver`` says how much changed (see ``numbering``): ``schema`` is what it is
-    compared by, ``params`` what was asked for. An archived version can be read and compared, and answers no more.
+    compared by, ``params`` what was asked for. ``verdict`` is the publish gate's (see ``gate``), with its evidence, and with
+    ``override`` where an owner overruled it; versions older than the gate have none. An archived version can be read and
+    compared, and answers no more.
     """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
@@ -84,6 +89,7 @@ class ModelVersion(models.Model):
     mlflow_run_id = models.CharField(max_length=64, blank=True)
     mlflow_name = models.CharField(max_length=160, blank=True)
     mlflow_version = models.CharField(max_length=20, blank=True)
+    verdict = models.JSONField(default=dict)
     archived_at = models.DateTimeField(null=True)
     created_at = models.DateTimeField(auto_now_add=True)
 
@@ -108,3 +114,15 @@ class ModelVersion(models.Model):
     def is_naive(self) -> bool:
         """Whether nothing beat the seasonal naive, so that it serves."""
         return self.algorithm == "seasonal_naive"
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether the publish gate keeps it from answering."""
+        return gate.is_refused(self.verdict)
+
+    @property
+    def notice(self) -> str:
+        """What whoever reads its forecasts should know: that the seasonal naive serves, and why; "" for others."""
+        if not self.is_naive:
+            return ""
+        return f"The seasonal naive serves: {self.verdict.get('why') or NOTHING_BETTER}"

@@ -69,10 +69,8 @@ def resolve(*, name: str, ref: str = Alias.CHAMPION) -> ModelVersion:
     A program writes ``name@ref``.
     """
     model = get_model(name=name)
-    if ref in Alias.values:
-        found: ModelVersion | None = getattr(model, ref)
-    else:
-        found = _numbered(model, ref)
+    named: ModelVersion | None = getattr(model, ref) if ref in Alias.values else None
+    found = named or _numbered(model, ref)
     if found is None:
         raise NotFound(what="model version", name=f"{name}@{ref[:40]}")
     found.model = model

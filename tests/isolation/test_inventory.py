@@ -52,6 +52,7 @@ REASONS: Final[dict[str, str]] = {
     "what the other side of a source answered; the tests of sources do": "datasets_source.marker datasets_source.message",
     "the engine's words about series and columns, which the long drill's own training makes": """
         registry_modelversion.notes registry_modelversion.params registry_modelversion.schema
+        registry_modelversion.verdict
         training_trainingrun.breakdown training_trainingrun.notes jobs_job.error""",
     "MLflow's ids, and names that begin with the schema; the long drill trains, and reads MLflow's own tables": """
         registry_modelversion.mlflow_name registry_modelversion.mlflow_run_id registry_modelversion.mlflow_version""",

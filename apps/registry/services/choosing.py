@@ -3,21 +3,47 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
 
 from django.db import transaction
 from django.utils import timezone
 
+from apps.core import request_context
+from apps.core.errors import FieldError, Forbidden
 from apps.registry import queries
-from apps.registry.errors import ChampionChanged, NoPreviousVersion, VersionArchived, VersionServes
+from apps.registry.errors import (
+    ChampionChanged,
+    GateRefused,
+    NoPreviousVersion,
+    OverrideTooShort,
+    VersionArchived,
+    VersionServes,
+)
 from apps.registry.models import Alias, Model, ModelVersion
 from apps.registry.services.telling import locked, mirror_later, tell
 
+OVERRIDE: Final = "models:override"
+MIN_REASON: Final = 10
+MAX_REASON: Final = 500
 
-def promote(*, model_name: str, ref: str, expected_champion: str | None = None) -> ModelVersion:
+
+@dataclass(frozen=True, slots=True)
+class Override:
+    """Why a version that the gate refused is to answer all the same, and whether whoever says so may decide that."""
+
+    reason: str
+    permitted: bool
+
+
+def promote(
+    *, model_name: str, ref: str, expected_champion: str | None = None, override: Override | None = None
+) -> ModelVersion:
     """Have the version ``ref`` answer from now on; nothing where it does already.
 
-    ``expected_champion`` is what the caller believes to answer. Raises ``NotFound``, ``VersionArchived``, and
-    ``ChampionChanged`` where somebody was faster.
+    ``expected_champion`` is what the caller believes to answer. Raises ``NotFound``, ``VersionArchived``,
+    ``ChampionChanged`` where somebody was faster, and for a version that the gate refused ``GateRefused`` without an
+    ``override``, ``OverrideTooShort`` and ``Forbidden`` with one that does not do.
     """
     with transaction.atomic():
         model = locked(model_name)
@@ -25,9 +51,35 @@ def promote(*, model_name: str, ref: str, expected_champion: str | None = None) 
         _check_expected(model, expected_champion)
         if version.archived_at is not None:
             raise VersionArchived(model=model.name, version=version.semver)
+        if version.is_refused:
+            _overrule(version, override)
         if version.id != model.champion_id:
             crown(model, version)
     return version
+
+
+def _overrule(version: ModelVersion, override: Override | None) -> None:
+    """Note on the version, and in the log, that it may answer although the gate refused it."""
+    if override is None:
+        raise GateRefused(
+            model=version.model.name, version=version.semver, why=version.verdict.get("why", "")
+        )
+    if not override.permitted:
+        raise Forbidden(permission=OVERRIDE)
+    reason = " ".join(override.reason.split())
+    if len(reason) < MIN_REASON:
+        detail = f"Say in at least {MIN_REASON} characters why."
+        raise OverrideTooShort(least=MIN_REASON, errors=[FieldError("too_short", detail, "/override_reason")])
+    actor = request_context.current().actor
+    told = {
+        "reason": reason[:MAX_REASON],
+        "by": actor.id,
+        "by_type": actor.type,
+        "at": timezone.now().isoformat(),
+    }
+    version.verdict = {**version.verdict, "override": told}
+    version.save(update_fields=["verdict"])
+    tell("gate_overridden", version.model, version, reason=told["reason"], why=version.verdict.get("why", ""))
 
 
 def roll_back(*, model_name: str, expected_champion: str | None = None) -> ModelVersion:

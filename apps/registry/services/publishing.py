@@ -22,7 +22,7 @@ Policy = Literal["promote", "challenger", "register"]
 
 def publish(*, trained: Trained, policy: Policy = "promote", progress: Progress) -> ModelVersion:
     """Keep the bundle, mirror it in MLflow, and make it the champion: the row commits last and is the truth. A ``policy``
-    other than ``promote`` leaves a champion that is there alone.
+    other than ``promote`` leaves a champion that is there alone, and a version that the gate refused never is one.
 
     A job that is done a second time finds what the first left: content is addressed by hash, MLflow's objects carry
     the job's id, and the version's row is unique by job. Raises ``ModelNameTaken``.
@@ -46,8 +46,9 @@ def publish(*, trained: Trained, policy: Policy = "promote", progress: Progress)
 def _place(version: ModelVersion, policy: Policy) -> None:
     """Tell of the new version, and give it the alias that the policy means."""
     model = version.model
-    telling.tell("registered", model, version, algorithm=version.algorithm, policy=policy)
-    if policy == "promote" or model.champion_id is None:
+    outcome = version.verdict.get("outcome")
+    telling.tell("registered", model, version, algorithm=version.algorithm, policy=policy, gate=outcome)
+    if not version.is_refused and (policy == "promote" or model.champion_id is None):
         choosing.crown(model, version)
     elif policy == "challenger":
         choosing.name(model, {Alias.CHALLENGER: version})
@@ -71,6 +72,7 @@ def _insert(trained: Trained, sha256: str, path: str, mirrored: mlflow_store.Reg
         notes=trained.notes,
         params=trained.params,
         schema=trained.schema,
+        verdict=trained.verdict,
         horizon_max=trained.horizon_max,
         levels=trained.levels,
         frequency=trained.frequency,
