@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from django.contrib import messages
@@ -39,6 +40,7 @@ def compare(request: HttpRequest, name: str) -> HttpResponse:
         **found["versions"],
         "model": model,
         "all_versions": list(queries.list_versions(model=model)[:PAGE]),
+        "params": [{**each, "a": _words(each["a"]), "b": _words(each["b"])} for each in found["params"]],
         "chart": charts.side_by_side(found),
     }
     return render(request, "registry/compare.html", context)
@@ -146,6 +148,14 @@ def _versions(request: HttpRequest, name: str, status: int) -> HttpResponse:
 def _row(model: Model, version: ModelVersion) -> dict[str, Any]:
     aliases = model.aliases_of(version)
     return {"version": version, "aliases": aliases, "serves": Alias.CHAMPION in aliases}
+
+
+def _words(value: Any) -> str:
+    if value is None:
+        return "–"
+    if isinstance(value, list) and all(isinstance(each, str | int | float) for each in value):
+        return ", ".join(map(str, value)) or "none"
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def _may_override(request: HttpRequest) -> bool:

@@ -121,8 +121,11 @@ class ModelVersion(models.Model):
         return gate.is_refused(self.verdict)
 
     @property
+    def because(self) -> str:
+        """Why the seasonal naive serves, where this version is one that does; "" for others."""
+        return (self.verdict.get("why") or NOTHING_BETTER) if self.is_naive else ""
+
+    @property
     def notice(self) -> str:
         """What whoever reads its forecasts should know: that the seasonal naive serves, and why; "" for others."""
-        if not self.is_naive:
-            return ""
-        return f"The seasonal naive serves: {self.verdict.get('why') or NOTHING_BETTER}"
+        return f"The seasonal naive serves: {self.because}" if self.is_naive else ""
