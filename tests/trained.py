@@ -102,6 +102,7 @@ def model(name: str = "sales", made: TrainResult | None = None, of: Dataset | No
     version = ModelVersion.objects.create(
         model=row,
         number=row.versions.count() + 1,
+        semver=f"1.{row.versions.count()}.0",
         algorithm=made.selected,
         label=meta.label,
         bundle_sha256=sha256,

@@ -36,6 +36,7 @@ PERMISSIONS: Final[dict[str, str]] = {
     "models:read": "See models, training runs and leaderboards",
     "models:train": "Start training runs",
     "models:deploy": "Choose which version of a model answers",
+    "models:override": "Have a version answer that the publish gate refused",
     "forecasts:run": "Ask for forecasts",
     "forecasts:read": "See and download earlier forecasts",
     "explain:run": "Ask why a forecast is what it is",
@@ -66,7 +67,7 @@ _BILLING: Final = frozenset({"tenant:read", "members:read", "usage:read", "billi
 _ADMIN: Final = _DEVELOPER | _BILLING | {"members:manage", "audit:read"}
 
 ROLE_PERMISSIONS: Final[dict[Role, frozenset[str]]] = {
-    Role.OWNER: _ADMIN | {"tenant:manage"},
+    Role.OWNER: _ADMIN | {"tenant:manage", "models:override"},
     Role.ADMIN: _ADMIN,
     Role.DEVELOPER: _DEVELOPER,
     Role.ANALYST: _ANALYST,

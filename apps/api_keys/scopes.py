@@ -26,6 +26,7 @@ SCOPES: Final[dict[str, str]] = {
     name: PERMISSIONS[name]
     for name in (
         *STANDARD,
+        "models:override",
         "billing:manage",
         "members:read",
         "members:manage",

@@ -45,7 +45,7 @@ def detail(request: HttpRequest, name: str) -> HttpResponse:
 
 
 def _context(request: TenantRequest, model: Model, version: ModelVersion) -> dict[str, Any]:
-    run = training.find_run_of_version(version_id=version.id)
+    run = training.find_run_that_tried(version=version)
     can_forecast = "forecasts:run" in request.permissions
     return {
         "model": model,
@@ -54,7 +54,7 @@ def _context(request: TenantRequest, model: Model, version: ModelVersion) -> dic
         "dataset": model.dataset,
         "series_count": version.series_count,
         "leaderboard": run.leaderboard if run else [],
-        "intervals": _intervals(version, run),
+        "intervals": _intervals(version, training.find_run_of_version(version_id=version.id)),
         "notes": version.notes,
         "chart": charts.of_version(version),
         "can_forecast": can_forecast,
@@ -67,8 +67,14 @@ def _context(request: TenantRequest, model: Model, version: ModelVersion) -> dic
 
 
 def _intervals(version: ModelVersion, run: TrainingRun | None) -> list[dict[str, Any]]:
-    coverage = run.coverage if run else {}
+    coverage = run.coverage if run else _told(version)
     return [{**each, "coverage": coverage.get(str(each["level"]))} for each in charts.intervals(version)]
+
+
+def _told(version: ModelVersion) -> dict[str, Any]:
+    """What the gate's evidence says of bands, for a version that no run names."""
+    evidence = version.verdict.get("evidence", {})
+    return {str(each["level"]): each["share"] for each in evidence.get("coverage", [])}
 
 
 def _row(model: Model) -> dict[str, Any]:

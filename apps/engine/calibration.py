@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -27,13 +27,15 @@ class Held:
 @dataclass(frozen=True)
 class Calibrated:
     """The pool of scores, `paths` f8[U, H] (whole rows of scores, for sample paths), what is said of each level, the
-    share of backtest points inside bands that the other windows alone would have given, and notes."""
+    share of backtest points inside bands that the other windows alone would have given, notes, and for each level that
+    could be tested which points those were: 1 or 0, f8[R, H] a window."""
 
     pool: intervals.Pool
     paths: Floats
     described: list[dict[str, Any]]
     coverage: dict[int, float | None]
     notes: list[str]
+    inside: dict[int, list[Floats]] = field(default_factory=dict)
 
 
 def calibrate(windows: Sequence[Window], held: Sequence[Held], spec: Spec) -> Calibrated:
@@ -44,8 +46,10 @@ def calibrate(windows: Sequence[Window], held: Sequence[Held], spec: Spec) -> Ca
     for each in described:
         if spec.uncalibrated == "refuse" and not each["calibrated"]:
             raise errors.Uncalibrated(level=each["level"], scores=each["scores"], needed=each["needed"])
-    coverage = {level: _covered(scores, level, spec) for level in spec.levels}
-    return Calibrated(pool, _paths(scores, spec), described, coverage, _notes(described))
+    tested = {level: _inside(scores, level, spec) for level in spec.levels}
+    coverage = {level: float(np.concatenate(each).mean()) if each else None for level, each in tested.items()}
+    inside = {level: each for level, each in tested.items() if each}
+    return Calibrated(pool, _paths(scores, spec), described, coverage, _notes(described), inside)
 
 
 def _scores(window: Window, held: Held) -> Floats:
@@ -90,12 +94,15 @@ def _notes(described: Sequence[dict[str, Any]]) -> list[str]:
     ]
 
 
-def _covered(scores: Sequence[Floats], level: int, spec: Spec) -> float | None:
+def _inside(scores: Sequence[Floats], level: int, spec: Spec) -> list[Floats]:
+    """Which points of each window the band of the other windows would have held; none where that cannot be told."""
+    if len(scores) < 2:
+        return []
     hits = []
     for i, held_out in enumerate(scores):
         others = [s for j, s in enumerate(scores) if j != i]
         widths = intervals.build_pool(_stacked(others, spec.horizon), (level,)).widths(level, spec.horizon)
         if widths is None:
-            return None
+            return []
         hits.append(((held_out <= widths.above) & (held_out >= -widths.below)).astype(np.float64))
-    return float(np.concatenate(hits).mean()) if len(hits) > 1 else None
+    return hits

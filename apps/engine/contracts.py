@@ -156,7 +156,9 @@ class Backtest:
 
     `series` are rows of `series_ids` (and of each list in `static`); `window` counts from 1, the newest; `step` from 1;
     `ds` the time forecast, `cutoff` the last one that was seen; `scale` the series' MASE denominator; `forecasts` maps a
-    candidate, and SERVED, to what it said, NaN where it said nothing; `is_total` bool[S] marks sums of other series.
+    candidate, and SERVED, to what it said, NaN where it said nothing; `is_total` bool[S] marks sums of other series;
+    `inside` maps a level to 1 where the band that the other windows alone would have given held `y`, else 0 (levels that
+    could not be tested are left out).
     """
 
     series_ids: tuple[str, ...]
@@ -170,6 +172,7 @@ class Backtest:
     y: Floats
     scale: Floats
     forecasts: Mapping[str, Floats]
+    inside: Mapping[int, Floats] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

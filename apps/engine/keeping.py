@@ -16,10 +16,12 @@ def table(
     windows: Sequence[Window],
     forecasts: Mapping[str, Sequence[Floats]],
     served: Sequence[Floats],
+    *,
     totals: Sequence[int] = (),
+    inside: Mapping[int, Sequence[Floats]] | None = None,
 ) -> Backtest | None:
     """All that the candidates (`forecasts`: f8[R, H] a window, newest first) and what serves (`served`) forecast; `totals`
-    are rows that sum up others. None without a window."""
+    are rows that sum up others; `inside` says for each level what its band held. None without a window."""
     if not windows or len(served) != len(windows):
         return None
     horizon = windows[0].actual.shape[1]
@@ -41,6 +43,9 @@ def table(
         forecasts={
             SERVED: np.concatenate([each.ravel() for each in served]),
             **{name: np.concatenate([each.ravel() for each in every]) for name, every in forecasts.items()},
+        },
+        inside={
+            level: np.concatenate([each.ravel() for each in held]) for level, held in (inside or {}).items()
         },
     )
 

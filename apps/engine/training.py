@@ -204,15 +204,22 @@ def _finished(ready: Prepared, bench: Bench, mix: Mix, tried: list[Trial]) -> Tr
     return TrainResult(
         board, selected.name, data, bundle.digest(data), notes, _cutoffs(bench.windows), calibrated.described,
         calibrated.coverage, {s: tuple(f) for s, f in ready.flags.items()}, len(bench.windows), choices,
-        backtest=_kept_backtest(ready, bench, tried, held),
+        backtest=_kept_backtest(ready, bench, tried, held, calibrated),
     )  # fmt: skip
 
 
 def _kept_backtest(
-    ready: Prepared, bench: Bench, tried: list[Trial], held: list[calibration.Held]
+    ready: Prepared,
+    bench: Bench,
+    tried: list[Trial],
+    held: list[calibration.Held],
+    calibrated: calibration.Calibrated,
 ) -> Backtest | None:
     said = {t.forecaster.name: t.outcome.forecasts for t in tried if t.outcome is not None}
-    return keeping.table(ready.panel, bench.windows, said, [each.mean for each in held], bench.totals)
+    served = [each.mean for each in held]
+    return keeping.table(
+        ready.panel, bench.windows, said, served, totals=bench.totals, inside=calibrated.inside
+    )
 
 
 def _held_out(mix: Mix, bench: Bench) -> list[calibration.Held]:

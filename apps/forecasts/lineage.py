@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import uuid
 from collections.abc import Iterator
 
@@ -50,7 +51,8 @@ def _find(id: str) -> Node | None:
 def _version_of(id: str) -> Iterator[Node]:
     if event := _event(id):
         version_id = uuid.UUID(event.receipt["model_version_id"])
-        yield model_version_node(registry.get_version(version_id=version_id))
+        with contextlib.suppress(NotFound):  # it was deleted, the receipt stays
+            yield model_version_node(registry.get_version(version_id=version_id))
 
 
 def _made_with(id: str) -> Iterator[Node]:

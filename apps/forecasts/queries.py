@@ -5,7 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import uuid
-from typing import TYPE_CHECKING, Any
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Final
 
 from apps.core.csv import safe_cell
 from apps.core.errors import NotFound
@@ -16,15 +17,24 @@ from apps.registry import queries as registry
 from apps.usage import queries as usage
 from apps.usage.kinds import kind_in, mode_of
 
+CLOCKS_DIFFER: Final = timedelta(hours=1)  # at most: the database dates forecasts, this program versions
+
 if TYPE_CHECKING:
     from django.db.models import QuerySet
 
+    from apps.registry.models import ModelVersion
     from apps.usage.models import UsageEvent
 
 
 def list_forecasts() -> QuerySet[UsageEvent]:
     """The ledger's rows of forecasts, test keys' too, newest first; each ``receipt`` says what was asked."""
     return usage.list_events(kind=KIND, with_test=True)
+
+
+def list_forecasts_of(*, version: ModelVersion) -> QuerySet[UsageEvent]:
+    """Those that a model's version made."""
+    since = list_forecasts().filter(occurred_at__gte=version.created_at - CLOCKS_DIFFER)
+    return since.filter(receipt__model_version_id=str(version.id))
 
 
 def get_forecast(*, forecast_id: uuid.UUID) -> Answer:

@@ -80,7 +80,9 @@ class Answer:
             "frequency": self.version.frequency,
             "calibrated": calibrated,
             "units": {KIND: self.points},
-            "warnings": ["Nothing beat the seasonal naive in the backtest, so the naive serves."]
+            "warnings": [
+                "The seasonal naive serves, as nothing better passed the publish gate: the model says why."
+            ]
             if self.version.is_naive
             else [],
         }

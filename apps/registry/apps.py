@@ -7,7 +7,9 @@ class RegistryConfig(AppConfig):
 
     def ready(self) -> None:
         """What a tenant has in MLflow goes with the tenant, and comes back with its backup."""
+        from apps.events import published
         from apps.registry import lineage, mirroring, mlflow_store
+        from apps.registry.services import telling
         from tenants import lifecycle
         from tenants.backups import contents
 
@@ -15,3 +17,5 @@ class RegistryConfig(AppConfig):
         contents.register_files(table="registry_modelversion", path="bundle_path", sha256="bundle_sha256")
         contents.register_mirror("MLflow", mirroring.dump, mirroring.restore)
         lineage.register()
+        for each in telling.TYPES:
+            published.publish(*each)

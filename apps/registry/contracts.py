@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """What a training hands over: the bundle and everything that the version's row keeps of it."""
+    """What a training hands over: the bundle and everything that the version's row keeps of it.
+
+    ``params`` is what was asked for; it holds ``refresh_of`` (a number) where new points were brought into that version
+    without training. ``schema`` is what the answers look like beside horizon, levels and frequency: see ``numbering``.
+    ``verdict`` is the publish gate's, as JSON.
+    """
 
     model_name: str
     dataset_id: uuid.UUID
@@ -29,3 +34,5 @@ class Trained:
     code_version: str
     params: dict[str, Any]
     leaderboard: list[dict[str, Any]]
+    schema: dict[str, Any] = field(default_factory=dict)
+    verdict: dict[str, Any] = field(default_factory=dict)

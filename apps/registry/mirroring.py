@@ -12,9 +12,9 @@ from django.conf import settings
 
 from apps.core import storage
 from apps.core.tenancy import TenantKey
-from apps.registry import mlflow_store
+from apps.registry import mlflow_store, queries
 from apps.registry.mlflow_store import JOB_TAG
-from apps.registry.models import Model, ModelVersion
+from apps.registry.models import ModelVersion
 
 MlflowClient = Any  # MLflow's own classes; only the store imports them
 Run = Any
@@ -56,9 +56,10 @@ def restore(key: TenantKey, records: Iterable[dict[str, Any]]) -> None:
         if job not in runs:
             client.set_terminated(run.info.run_id, end_time=known.get(job, {}).get("ended_at"))
     _forget(client, key, {str(version.job_id) for version in versions})
-    for model in Model.objects.exclude(champion=None).select_related("champion"):
-        if model.champion is not None and model.champion.mlflow_run_id:
-            mlflow_store.set_champion(name=model.champion.mlflow_name, version=model.champion.mlflow_version)
+    for model in queries.list_models():
+        found = queries.aliases_in_mlflow(model=model)
+        if found:
+            mlflow_store.set_aliases(name=f"{key.schema}.{model.name}", versions=found)
 
 
 def _runs(client: MlflowClient, key: TenantKey) -> Iterator[Run]:

@@ -10,10 +10,11 @@ import contextlib
 import functools
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlsplit
 
 from django.conf import settings
 
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Experiment, Run
 
-CHAMPION = "champion"
 JOB_TAG = "almanac.job_id"
 
 
@@ -62,9 +62,46 @@ def register(*, key: TenantKey, trained: Trained, sha256: str, bundle: Path) -> 
     return Registered(run_id=run.info.run_id, name=name, version=version)
 
 
-def set_champion(*, name: str, version: str) -> None:
-    """Point the alias at a version."""
-    _client().set_registered_model_alias(name, CHAMPION, version)
+def set_aliases(*, name: str, versions: Mapping[str, str]) -> None:
+    """Have the registered model's aliases be these, each with its version, and no others. One that MLflow lacks has none."""
+    client = _client()
+    model = next(iter(client.search_registered_models(f"name = '{name}'")), None)
+    there = dict(model.aliases) if model is not None else {}
+    for alias in there.keys() - versions.keys():
+        client.delete_registered_model_alias(name, alias)
+    for alias, version in versions.items():
+        if str(there.get(alias)) != version:
+            client.set_registered_model_alias(name, alias, version)
+
+
+def forget(*, name: str, version: str, run_id: str) -> None:
+    """Remove one version with its run and artefacts, and the registered model with its last version. May be run again."""
+    client = _client()
+    versions = list(client.search_model_versions(f"name = '{name}'"))
+    for each in versions:
+        if str(each.version) == version and each.run_id == run_id:
+            client.delete_model_version(name, version)
+            if len(versions) == 1:
+                client.delete_registered_model(name)
+    _forget_run(client, run_id)
+
+
+def _forget_run(client: MlflowClient, run_id: str) -> None:
+    from mlflow.entities import LifecycleStage
+    from mlflow.exceptions import MlflowException
+
+    try:
+        run = client.get_run(run_id)
+    except MlflowException:  # an earlier attempt removed it
+        return
+    folder = Path(unquote(urlsplit(str(run.info.artifact_uri)).path))
+    if run.info.lifecycle_stage == LifecycleStage.ACTIVE:
+        client.delete_run(run_id)
+    store: Any = client._tracking_client.store
+    store._hard_delete_run(run_id)
+    root = Path(settings.MLFLOW_ARTIFACT_ROOT).resolve()
+    if folder.exists() and folder.resolve().is_relative_to(root):
+        shutil.rmtree(folder.parent if folder.name == "artifacts" else folder)
 
 
 def erase(key: TenantKey) -> None:

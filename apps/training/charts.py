@@ -43,6 +43,23 @@ def value(run: TrainingRun) -> dict[str, Any] | None:
     }
 
 
+def side_by_side(compared: dict[str, Any]) -> dict[str, Any] | None:
+    """The errors of two versions step by step; None where neither kept a backtest."""
+    rows = compared["horizon"]
+    if not rows:
+        return None
+    versions = compared["versions"]
+    return {
+        "title": "MASE",
+        "labels": [str(row["step"]) for row in rows],
+        "beside": True,
+        "series": [
+            {"name": f"Version {versions[side].semver}", "values": [row[side] for row in rows]}
+            for side in "ab"
+        ],
+    }
+
+
 def _bars(labels: list[str], rows: list[dict[str, Any]]) -> dict[str, Any]:
     return {
         "title": "MASE",

@@ -29,6 +29,15 @@ def over(run: TrainingRun, bundle: bytes, **found: Any) -> Trained:
         cutoff=meta.cutoff,
         seed=run.seed,
         code_version=engine.__version__,
-        params={name: value for name, value in run.spec.items() if name != "seed"},
-        **found,
+        schema={
+            "covariates": sorted({*meta.covariates} - {*meta.events}),
+            "keys": list((run.dataset_version.columns["mapping"] or {}).get("series") or []),
+            "hierarchy": list(run.spec.get("hierarchy") or []),
+        },
+        **{"params": asked(run), **found},
     )
+
+
+def asked(run: TrainingRun) -> dict[str, Any]:
+    """What was asked for, but for the seed, and for the version that a training was to bring new points into."""
+    return {name: value for name, value in run.spec.items() if name not in ("seed", "refresh_of")}

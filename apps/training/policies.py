@@ -24,6 +24,7 @@ from apps.registry.models import ModelVersion
 from apps.training import queries, services
 from apps.training.asking import Asked
 from apps.training.errors import PolicyInvalid
+from apps.training.gating import STANDS_IN
 from apps.training.models import Origin, TrainingPolicy, TrainingRun
 
 JOB: Final = "training.auto"
@@ -110,12 +111,12 @@ def _wishes(policy: TrainingPolicy) -> dict[str, Any]:
     version = _latest(policy)
     run = queries.find_run_of_version(version_id=version.id)
     known = {field.name for field in fields(Asked)} - {*ONCE}
-    spec = {"horizon": version.horizon_max, "seed": version.seed, **(run.spec if run else {})}
+    spec = {"horizon": version.horizon_max, "seed": version.seed, **(run.spec if run else version.params)}
     wishes = {name: value for name, value in spec.items() if name in known}
     if "warm_from" in spec:  # its candidates were an earlier version's, not the customer's choice
         wishes.pop("candidates", None)
     if policy.warm_start:
-        wishes["warm_from"] = version.number
+        wishes["warm_from"] = version.params.get(STANDS_IN, version.number)
     if policy.refresh:
         wishes["refresh_of"] = version.number
     return wishes

@@ -15,6 +15,7 @@ from apps.core.errors import NotFound
 from apps.core.ids import public_id
 from apps.datasets.errors import WorkRefused
 from apps.datasets.sandbox import runner
+from apps.registry.models import ModelVersion
 from apps.training.errors import NoBacktest
 from apps.training.models import TrainingPolicy, TrainingRun
 
@@ -51,6 +52,16 @@ def find_run_of_version(*, version_id: uuid.UUID) -> TrainingRun | None:
         .order_by("id")
         .first()
     )
+
+
+def find_run_that_tried(*, version: ModelVersion) -> TrainingRun | None:
+    """The run whose candidates competed for a version: its own, or that of the version which it stands in for."""
+    run = find_run_of_version(version_id=version.id)
+    number = version.params.get("stands_in_for")
+    if run is not None and (run.leaderboard or number is None):
+        return run
+    tried = TrainingRun.objects.filter(model_version__model=version.model_id, model_version__number=number)
+    return tried.select_related("dataset").order_by("id").first()
 
 
 def backtest_by(*, run: TrainingRun, by: str, offset: int = 0, limit: int = 1000) -> dict[str, Any]:

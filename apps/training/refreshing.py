@@ -9,7 +9,7 @@ from apps.engine.errors import EngineError
 from apps.registry import queries as registry
 from apps.registry.contracts import Trained
 from apps.registry.models import ModelVersion
-from apps.training import handing
+from apps.training import gating, handing
 from apps.training.models import TrainingRun
 
 if TYPE_CHECKING:
@@ -42,6 +42,8 @@ def refreshed(run: TrainingRun, panel: Panel) -> tuple[Trained | None, str]:
         metrics=version.metrics,
         notes=[note, *(each for each in version.notes if each != note)],
         leaderboard=_leaderboard(version),
+        verdict=gating.carried_over(version, bundle, panel),
+        params={**handing.asked(run), **_standing_in(version), "refresh_of": version.number},
     )
     return trained, ""
 
@@ -51,6 +53,10 @@ def _version(run: TrainingRun) -> ModelVersion | None:
     if model is None:
         return None
     return registry.list_versions(model=model).filter(number=run.spec["refresh_of"]).first()
+
+
+def _standing_in(version: ModelVersion) -> dict[str, int]:
+    return {name: number for name, number in version.params.items() if name == gating.STANDS_IN}
 
 
 def _leaderboard(version: ModelVersion) -> list[dict[str, object]]:

@@ -32,6 +32,7 @@ from apps.training import (
     asking,
     estimates,
     estimating,
+    gating,
     handing,
     queries,
     recording,
@@ -135,7 +136,9 @@ def perform(*, run_id: uuid.UUID, progress: Progress) -> ModelVersion:
         if trained is not None:
             return _publish_refreshed(run, trained, progress)
         result, seconds = _train(run, panel, progress)
-        version = _publish(run, _trained(run, result), progress)
+        version = _publish(run, _trained(run, result, panel), progress)
+        if gating.needs_naive(run, version):
+            _have_naive_serve(run, panel, version, progress)
     except EngineError as error:
         _note_failure(run, error.code, error.detail, progress)
         raise EngineFailure(error) from error
@@ -229,6 +232,13 @@ def _publish(run: TrainingRun, trained: Trained, progress: Progress) -> ModelVer
     )
 
 
+def _have_naive_serve(run: TrainingRun, panel: Panel, refused: ModelVersion, progress: Progress) -> None:
+    """Publish the seasonal naive as a version of its own, and note on the run why it serves."""
+    trained = gating.naive(run, panel, refused)
+    version = publishing.publish(trained=trained, progress=progress)
+    run.notes = [*run.notes, f"Version {version.semver} serves. {trained.notes[0]}"]
+
+
 def _refreshed(run: TrainingRun, panel: Panel) -> Trained | None:
     """The version with its new points, where that is wanted and can be; else why not is noted on the run."""
     if "refresh_of" not in run.spec:
@@ -277,7 +287,7 @@ def _workers(panel: Panel) -> int:
     return settings.TRAINING_PROCESSES if len(panel) >= WORTH_SHARING else 1
 
 
-def _trained(run: TrainingRun, result: TrainResult) -> Trained:
+def _trained(run: TrainingRun, result: TrainResult, panel: Panel) -> Trained:
     line = next(line for line in result.leaderboard if line.selected)
     return handing.over(
         run,
@@ -287,6 +297,7 @@ def _trained(run: TrainingRun, result: TrainResult) -> Trained:
         metrics=_metrics(result),
         notes=_said(result),
         leaderboard=[candidate.as_json() for candidate in result.leaderboard],
+        verdict=gating.verdict(run, result, panel),
     )
 
 

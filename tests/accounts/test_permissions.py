@@ -22,6 +22,7 @@ MATRIX = {
     "models:read": {OWN, ADM, DEV, ANA, VIE},
     "models:train": {OWN, ADM, DEV, ANA},
     "models:deploy": {OWN, ADM, DEV},
+    "models:override": {OWN},
     "forecasts:run": {OWN, ADM, DEV, ANA},
     "forecasts:read": {OWN, ADM, DEV, ANA, VIE},
     "explain:run": {OWN, ADM, DEV, ANA},

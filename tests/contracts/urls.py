@@ -29,6 +29,8 @@ ANY: Final = "GET POST PUT PATCH DELETE"
 INVITATION: Final = {"invitation_id": Of("invitation")}
 DATASET: Final = {"name": Of("dataset")}
 VERSION: Final = {"name": Of("dataset"), "number": "1"}
+MODEL: Final = {"name": Of("model")}
+MODEL_VERSION: Final = {"name": Of("model"), "ref": "champion"}
 SLUG: Final = {"slug": Of("dataset")}
 NUMBERED: Final = {"slug": Of("dataset"), "number": "1"}
 SOURCE: Final = {"source_id": Of("source")}
@@ -146,7 +148,17 @@ API: Final[tuple[Line, ...]] = (
     api("GET", "uploads/<str:upload_id>", "datasets:read", of={"upload_id": Of("upload")}),
     api("POST", "uploads/<str:upload_id>/complete", "datasets:write", 202, of={"upload_id": Of("upload")}),
     api("GET", "models", "models:read"),
-    api("GET", "models/<slug:name>", "models:read", of={"name": Of("model")}),
+    api("GET", "models/<slug:name>", "models:read", of=MODEL),
+    api("DELETE", "models/<slug:name>", "models:deploy", 204, of=MODEL),
+    api("GET", "models/<slug:name>/compare", "models:read", of=MODEL, query={"a": "1", "b": "v1"}),
+    api("POST", "models/<slug:name>/rollback", "models:deploy", 409, of=MODEL, json={}),
+    api("GET", "models/<slug:name>/versions", "models:read", of=MODEL),
+    api("GET", "models/<slug:name>/versions/<str:ref>", "models:read", of=MODEL_VERSION),
+    api("DELETE", "models/<slug:name>/versions/<str:ref>", "models:deploy", 409, of=MODEL_VERSION),
+    api("POST", "models/<slug:name>/versions/<str:ref>/promote", "models:deploy", of=MODEL_VERSION, json={}),
+    api("POST", "models/<slug:name>/versions/<str:ref>/archive", "models:deploy", 409, of=MODEL_VERSION),
+    api("POST", "models/<slug:name>/versions/<str:ref>/unarchive", "models:deploy", of=MODEL_VERSION),
+    api("GET", "models/<slug:name>/versions/<str:ref>/bundle", "models:read", of=MODEL_VERSION),
     api("GET", "models/<slug:name>/training-policy", "models:read", of={"name": Of("model")}),
     api(
         "PUT",
@@ -313,7 +325,16 @@ PAGES: Final[tuple[Line, ...]] = (
     ),
     page("GET", "training/<str:run_id>/progress/", "models:read", of={"run_id": Of("run")}),
     page("GET", "models/", "models:read"),
-    page("GET", "models/<slug:name>/", "models:read", of={"name": Of("model")}),
+    page("GET", "models/<slug:name>/", "models:read", of=MODEL),
+    page("GET", "models/<slug:name>/compare/", "models:read", of=MODEL),
+    page("POST", "models/<slug:name>/delete/", "models:deploy", 302, of=MODEL, form={"typed": "other"}),
+    page("POST", "models/<slug:name>/rollback/", "models:deploy", 409, of=MODEL),
+    page("GET", "models/<slug:name>/versions/", "models:read", of=MODEL),
+    page("POST", "models/<slug:name>/versions/<str:ref>/promote/", "models:deploy", 302, of=MODEL_VERSION),
+    page("POST", "models/<slug:name>/versions/<str:ref>/archive/", "models:deploy", 409, of=MODEL_VERSION),
+    page("POST", "models/<slug:name>/versions/<str:ref>/unarchive/", "models:deploy", 302, of=MODEL_VERSION),
+    page("GET", "models/<slug:name>/versions/<str:ref>/delete/", "models:deploy", of=MODEL_VERSION),
+    page("POST", "models/<slug:name>/versions/<str:ref>/delete/", "models:deploy", 409, of=MODEL_VERSION),
     page("GET", "forecasts/", "forecasts:read"),
     page(
         "POST",

@@ -31,7 +31,8 @@ REASONS: Final[dict[str, str]] = {
         webhooks_delivery.type webhooks_delivery.state webhooks_delivery.message_id webhooks_endpoint.types
         jobs_job.kind jobs_job.queue jobs_job.stage jobs_job.state
         registry_modelversion.algorithm registry_modelversion.code_version registry_modelversion.frequency
-        registry_modelversion.label registry_modelversion.levels tenants_tenant.schema_version tenants_tenant.state
+        registry_modelversion.label registry_modelversion.levels registry_modelversion.semver
+        tenants_tenant.schema_version tenants_tenant.state
         tenants_tenant.state_before_deletion tenants_tenantlimits.plan training_trainingpolicy.policy
         training_trainingrun.features training_trainingrun.origin training_trainingrun.policy training_trainingrun.selected
         training_trainingrun.standings usage_usagecounter.kind usage_usageevent.kind usage_usagekeycounter.kind""",
@@ -44,14 +45,17 @@ REASONS: Final[dict[str, str]] = {
         training_trainingrun.checkpoints usage_usageevent.request_id""",
     "numbers and times": """
         datasets_datasetversion.counts datasets_datasetversion.first_ds datasets_datasetversion.last_ds
-        datasets_source.cron datasets_source.timezone jobs_job.estimate jobs_schedule.cron jobs_schedule.zone registry_modelversion.cutoff
+        datasets_source.cron datasets_source.timezone jobs_job.estimate jobs_schedule.cron jobs_schedule.zone
+        registry_model.retired registry_modelversion.cutoff
         registry_modelversion.metrics training_trainingpolicy.cron training_trainingpolicy.zone
         training_trainingrun.coverage training_trainingrun.leaderboard
         usage_usagecounter.period usage_usageevent.period usage_usagekeycounter.period""",
     "networks, which are numbers": "api_keys_apikey.networks",
     "what the other side of a source answered; the tests of sources do": "datasets_source.marker datasets_source.message",
     "the engine's words about series and columns, which the long drill's own training makes": """
-        registry_modelversion.notes training_trainingrun.breakdown training_trainingrun.notes jobs_job.error jobs_jobentry.text""",
+        registry_modelversion.notes registry_modelversion.params registry_modelversion.schema
+        registry_modelversion.verdict
+        training_trainingrun.breakdown training_trainingrun.notes jobs_job.error jobs_jobentry.text""",
     "MLflow's ids, and names that begin with the schema; the long drill trains, and reads MLflow's own tables": """
         registry_modelversion.mlflow_name registry_modelversion.mlflow_run_id registry_modelversion.mlflow_version""",
     "Stripe's ids": """

@@ -6,116 +6,83 @@ from typing import Any
 
 import pytest
 
+from apps.audit.models import AuditEvent
 from apps.core.errors import NotFound
 from apps.core.ids import new_id
 from apps.core.tenancy import TenantKey
-from apps.registry import mlflow_store, queries, services
+from apps.jobs.models import Job
+from apps.registry import queries
 from apps.registry.errors import ModelNameTaken
-from apps.registry.mlflow_store import Registered
 from apps.registry.models import Model, ModelVersion
 from tenants.context import tenant_scope
 from tests import trained
+from tests.registry.publishing import Mirror, publish
 
 
-class Aliases:
-    """Stands for MLflow, whose own tests are those of training; notes where the alias points."""
-
-    def __init__(self) -> None:
-        self.registered: list[str] = []
-        self.champion: dict[str, str] = {}
-
-    def register(self, *, key: TenantKey, trained: Any, sha256: str, bundle: Any) -> Registered:
-        assert bundle.exists(), "the file stands before anybody is told of it"
-        self.registered.append(str(trained.job_id))
-        return Registered("run", f"{key.schema}.{trained.model_name}", str(len(self.registered)))
-
-    def set_champion(self, *, name: str, version: str) -> None:
-        self.champion[name.partition(".")[2]] = version
-
-
-class Lease:
-    """A lease that nobody takes away."""
-
-    held = 0
-
-    def hold(self) -> None:
-        self.held += 1
-
-
-@pytest.fixture
-def aliases(monkeypatch: pytest.MonkeyPatch) -> Aliases:
-    stand_in = Aliases()
-    monkeypatch.setattr(mlflow_store, "register", stand_in.register)
-    monkeypatch.setattr(mlflow_store, "set_champion", stand_in.set_champion)
-    return stand_in
-
-
-def publish(version: ModelVersion, **changes: Any) -> ModelVersion:
-    """Publish what a job trained on the data of an earlier version."""
-    made = trained.naive()
-    given: dict[str, Any] = {
-        "model_name": version.model.name,
-        "dataset_id": version.model.dataset_id,
-        "dataset_version_id": version.dataset_version_id,
-        "job_id": new_id(),
-        "bundle": made.bundle,
-        "notes": [],
-        "params": {},
-        "leaderboard": [],
-        **{
-            name: getattr(version, name)
-            for name in ("algorithm", "label", "metrics", "horizon_max", "levels", "frequency")
-        },
-        **{name: getattr(version, name) for name in ("series_count", "cutoff", "seed", "code_version")},
-        **changes,
-    }
-    lease: Any = Lease()
-    found = services.publish(trained=services.Trained(**given), progress=lease)
-    assert lease.held <= 1
-    return found
-
-
-@pytest.fixture
-def first(acme: TenantKey) -> ModelVersion:
-    with tenant_scope(acme):
-        return trained.model("sales")
-
-
-def test_the_next_version_answers_from_then_on(
-    acme: TenantKey, first: ModelVersion, aliases: Aliases
-) -> None:
+def test_the_next_version_answers_from_then_on(acme: TenantKey, first: ModelVersion, mirror: Mirror) -> None:
     with tenant_scope(acme):
         second = publish(first)
         assert (second.number, queries.get_champion(name="sales")) == (2, second)
         assert [version.number for version in queries.list_versions(model=second.model)] == [2, 1]
         assert queries.get_version(version_id=first.id) == first, "earlier ones stay"
-    assert aliases.champion == {"sales": "1"}
+        (job,) = Job.objects.filter(kind="registry.mirror_aliases")
+    assert job.payload == {"model": "sales"}
 
 
 def test_a_job_that_publishes_again_finds_what_it_made(
-    acme: TenantKey, first: ModelVersion, aliases: Aliases
+    acme: TenantKey, first: ModelVersion, mirror: Mirror
 ) -> None:
     job = new_id()
     with tenant_scope(acme):
         made = publish(first, job_id=job)
-        aliases.champion.clear()
         assert publish(first, job_id=job) == made
         assert ModelVersion.objects.count() == 2
-    assert (len(aliases.registered), aliases.champion) == (1, {"sales": "1"})
+        assert queries.get_champion(name="sales") == made
+    assert mirror.registered == [str(job)]
 
 
 def test_one_that_comes_late_does_not_take_the_alias_from_a_newer_one(
-    acme: TenantKey, first: ModelVersion, aliases: Aliases
+    acme: TenantKey, first: ModelVersion, mirror: Mirror
 ) -> None:
     job = new_id()
     with tenant_scope(acme):
         publish(first, job_id=job)
         publish(first)
         publish(first, job_id=job)
-    assert aliases.champion == {"sales": "2"}
+        assert queries.get_champion(name="sales").number == 3
 
 
-def test_a_name_belongs_to_one_data_set(acme: TenantKey, first: ModelVersion, aliases: Aliases) -> None:
+def test_a_challenger_waits_and_a_registered_one_has_no_name(
+    acme: TenantKey, first: ModelVersion, mirror: Mirror
+) -> None:
+    with tenant_scope(acme):
+        second, third = publish(first, "challenger"), publish(first, "register")
+        model = queries.get_model(name="sales")
+        assert [model.aliases_of(each) for each in (first, second, third)] == [
+            ["champion"],
+            ["challenger"],
+            [],
+        ]
+        told = AuditEvent.objects.filter(action__startswith="model.").order_by("occurred_at", "id")
+        assert [event.action for event in told] == ["model.registered", "model.registered"]
+
+
+def test_versions_say_how_much_changed(acme: TenantKey, first: ModelVersion, mirror: Mirror) -> None:
+    with tenant_scope(acme):
+        wishes: list[dict[str, Any]] = [
+            {},
+            {"params": {"refresh_of": 2}},
+            {"params": {"refresh_of": 2}},
+            {"horizon_max": 3},
+            {"horizon_max": 3, "schema": {"covariates": []}},
+            {"horizon_max": 3, "schema": {"covariates": ["price"]}},
+            {"params": {"refresh_of": 1}},
+        ]
+        made = [publish(first, **each).semver for each in wishes]
+    assert made == ["1.1.0", "1.1.1", "1.1.2", "2.0.0", "2.1.0", "3.0.0", "1.0.1"]
+
+
+def test_a_name_belongs_to_one_data_set(acme: TenantKey, first: ModelVersion, mirror: Mirror) -> None:
     with tenant_scope(acme):
         other = trained.dataset("Other")
         with pytest.raises(ModelNameTaken, match="'sales' forecasts the data set 'Sales'"):
@@ -124,7 +91,7 @@ def test_a_name_belongs_to_one_data_set(acme: TenantKey, first: ModelVersion, al
 
 
 def test_the_same_bundle_of_two_versions_is_one_file(
-    acme: TenantKey, first: ModelVersion, aliases: Aliases
+    acme: TenantKey, first: ModelVersion, mirror: Mirror
 ) -> None:
     with tenant_scope(acme):
         second = publish(first)

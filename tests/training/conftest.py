@@ -9,15 +9,16 @@ import pytest
 from mlflow import MlflowClient
 
 from apps.core.tenancy import TenantKey
-from apps.jobs.models import Job
+from apps.jobs.models import Job, JobState
 from apps.registry import mlflow_store
+from apps.registry import tasks as registry_tasks
 from apps.training import queries, services, tasks
 from apps.training.models import TrainingRun
 from tenants.context import tenant_scope
 from tests import factories, trained
 from tests.jobs.conftest import perform_first
 
-assert tasks  # importing it registers the handler, as the workers do
+assert tasks, registry_tasks  # importing them registers the handlers, as the workers do
 
 
 @pytest.fixture(scope="session")
@@ -48,10 +49,19 @@ def train(tenant: TenantKey, mlflow: MlflowClient) -> Callable[..., TrainingRun]
 
 
 def finish(tenant: TenantKey, run: TrainingRun) -> TrainingRun:
-    """Do the run's job; the run as it stands then."""
+    """Do the run's job, and what it has MLflow follow; the run as it stands then."""
     perform_first(run.job_id)
+    follow(tenant)
     with tenant_scope(tenant):
         return queries.get_run(run_id=run.id)
+
+
+def follow(tenant: TenantKey) -> None:
+    """Do the registry's jobs that wait."""
+    with tenant_scope(tenant):
+        waiting = list(Job.objects.filter(kind__startswith="registry.", state=JobState.QUEUED))
+    for job in waiting:
+        perform_first(job)
 
 
 def job_of(tenant: TenantKey, run: TrainingRun) -> Job:

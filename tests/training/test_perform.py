@@ -21,8 +21,8 @@ from apps.jobs import runner
 from apps.jobs.models import JobState
 from apps.registry import mlflow_store
 from apps.registry import queries as registry
-from apps.registry import services as publishing
 from apps.registry.models import Model, ModelVersion
+from apps.registry.services import publishing
 from apps.training import services
 from apps.training.models import TrainingRun
 from tenants.context import tenant_scope
@@ -75,7 +75,7 @@ def test_a_training_makes_one_version_one_mlflow_run_and_a_champion(
         data = storage.read_content(tenant, version.bundle_path, version.bundle_sha256)
     assert engine.load_bundle(data, version.bundle_sha256).meta.kind == "auto_ets"
     assert mirrored(mlflow, version) == (1, 1, version.mlflow_version)
-    assert actions(tenant) == ["training.started", "model.promoted", "training.succeeded"]
+    assert actions(tenant) == ["training.started", "model.registered", "model.promoted", "training.succeeded"]
 
 
 def test_mlflow_keeps_parameters_metrics_and_the_bundle_itself(
@@ -97,7 +97,7 @@ def test_mlflow_keeps_parameters_metrics_and_the_bundle_itself(
     assert version.mlflow_name == f"{tenant.schema}.mirror", "tenants do not meet in MLflow's names"
 
 
-@pytest.mark.parametrize("killed", ["set_champion", "note_result", "finish"])
+@pytest.mark.parametrize("killed", ["publish", "note_result", "finish"])
 def test_a_worker_that_is_killed_late_and_followed_by_another_leaves_one_of_everything(
     train: Train, tenant: TenantKey, mlflow: MlflowClient, monkeypatch: pytest.MonkeyPatch, killed: str
 ) -> None:
@@ -109,8 +109,8 @@ def test_a_worker_that_is_killed_late_and_followed_by_another_leaves_one_of_ever
     def kill(*_args: Any, **_kwargs: Any) -> None:
         raise Killed
 
-    owner: Any = {"set_champion": mlflow_store, "note_result": services, "finish": runner}[killed]
-    name = {"set_champion": "set_champion", "note_result": "_note_result", "finish": "_finish"}[killed]
+    owner: Any = {"publish": publishing, "note_result": services, "finish": runner}[killed]
+    name = {"publish": "_place", "note_result": "_note_result", "finish": "_finish"}[killed]
     with monkeypatch.context() as dying:
         dying.setattr(owner, name, kill)
         with pytest.raises(Killed):
@@ -126,7 +126,7 @@ def test_a_worker_that_is_killed_late_and_followed_by_another_leaves_one_of_ever
         assert ModelVersion.objects.count() == 1
     assert run.model_version is not None
     assert mirrored(mlflow, run.model_version) == (1, 1, run.model_version.mlflow_version)
-    assert actions(tenant) == ["training.started", "model.promoted", "training.succeeded"]
+    assert actions(tenant) == ["training.started", "model.registered", "model.promoted", "training.succeeded"]
 
 
 def test_a_second_training_is_version_2_and_the_champion(
@@ -215,13 +215,13 @@ def test_two_data_sets_that_race_for_one_name_do_not_share_a_model(
 def test_a_worker_that_lost_its_lease_publishes_nothing(
     train: Train, tenant: TenantKey, mlflow: MlflowClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = publishing.mlflow_store.register
+    real = mlflow_store.register
 
     def slow(**given: Any) -> Any:
         change_all(tenant)
         return real(**given)
 
-    monkeypatch.setattr(publishing.mlflow_store, "register", slow)
+    monkeypatch.setattr(mlflow_store, "register", slow)
     run = train(name="lost")
     assert job_of(tenant, run).state == JobState.RUNNING
     with tenant_scope(tenant):

@@ -1,0 +1,22 @@
+"""Writes about models: publishing what was trained, choosing what answers, setting aside and deleting."""
+
+from apps.registry.contracts import Trained
+from apps.registry.services.choosing import OVERRIDE, Override, archive, promote, roll_back, unarchive
+from apps.registry.services.deleting import delete_model, delete_version
+from apps.registry.services.mirrored import forget, mirror_aliases
+from apps.registry.services.publishing import publish
+
+__all__ = [
+    "OVERRIDE",
+    "Override",
+    "Trained",
+    "archive",
+    "delete_model",
+    "delete_version",
+    "forget",
+    "mirror_aliases",
+    "promote",
+    "publish",
+    "roll_back",
+    "unarchive",
+]
