@@ -20,6 +20,11 @@ app.conf.update(
             "schedule": 30.0,
             "options": {"queue": "default", "expires": 30},
         },
+        "registry.sweep_mlflow": {
+            "task": "registry.sweep_mlflow",
+            "schedule": 6 * 3600.0,
+            "options": {"queue": "default", "expires": 3600},
+        },
         "api_keys.tell_expiring": {
             "task": "api_keys.tell_expiring",
             "schedule": 3600.0,

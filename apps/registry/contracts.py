@@ -13,7 +13,7 @@ class Trained:
 
     ``params`` is what was asked for; it holds ``refresh_of`` (a number) where new points were brought into that version
     without training. ``schema`` is what the answers look like beside horizon, levels and frequency: see ``numbering``.
-    ``verdict`` is the publish gate's, as JSON.
+    ``series_example`` is the id of one series. ``verdict`` is the publish gate's, as JSON.
     """
 
     model_name: str
@@ -34,5 +34,6 @@ class Trained:
     code_version: str
     params: dict[str, Any]
     leaderboard: list[dict[str, Any]]
+    series_example: str = ""
     schema: dict[str, Any] = field(default_factory=dict)
     verdict: dict[str, Any] = field(default_factory=dict)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,12 +15,14 @@ from apps.core import storage
 from apps.core.tenancy import TenantKey
 from apps.registry import mlflow_store, queries
 from apps.registry.mlflow_store import JOB_TAG
+from apps.registry.mlmodel import Facts
 from apps.registry.models import ModelVersion
 
 MlflowClient = Any  # MLflow's own classes; only the store imports them
 Run = Any
 
 LEADERBOARD = "leaderboard.json"
+ORPHAN_SECONDS = 24 * 3600
 
 
 def dump(key: TenantKey) -> Iterator[dict[str, Any]]:
@@ -55,7 +58,7 @@ def restore(key: TenantKey, records: Iterable[dict[str, Any]]) -> None:
         _register(client, key, version, run)
         if job not in runs:
             client.set_terminated(run.info.run_id, end_time=known.get(job, {}).get("ended_at"))
-    _forget(client, key, {str(version.job_id) for version in versions})
+    forget_orphans(client, key, {str(version.job_id) for version in versions})
     for model in queries.list_models():
         found = queries.aliases_in_mlflow(model=model)
         if found:
@@ -113,22 +116,56 @@ def _params(version: ModelVersion) -> dict[str, Any]:
 def _register(client: MlflowClient, key: TenantKey, version: ModelVersion, run: Run) -> None:
     name = f"{key.schema}.{version.model.name}"
     with storage.local_copy(key, version.bundle_path, version.bundle_sha256) as bundle:
-        if not _artifact(run, "bundle", bundle.name).exists():
-            client.log_artifact(run.info.run_id, str(bundle), "bundle")
-        number = mlflow_store._version(client, name, run, version.bundle_sha256, bundle)
+        facts = _facts(version, bundle)
+        mlflow_store.keep(client, run, bundle, facts)
+        number = mlflow_store._version(client, name, run, bundle, facts)
     found = {"mlflow_run_id": run.info.run_id, "mlflow_name": name, "mlflow_version": number}
     if any(getattr(version, field) != value for field, value in found.items()):
         ModelVersion.objects.filter(id=version.id).update(**found)
 
 
-def _forget(client: MlflowClient, key: TenantKey, jobs: set[str]) -> None:
-    gone = {run.info.run_id for run in _runs(client, key) if run.data.tags.get(JOB_TAG, "") not in jobs}
-    for model in client.search_registered_models(f"name LIKE '{key.schema}.%'", max_results=1000):
-        versions = client.search_model_versions(f"name = '{model.name}'")
-        orphans = [version for version in versions if version.run_id in gone]
-        for version in orphans:
-            client.delete_model_version(model.name, version.version)
-        if len(orphans) == len(versions):
-            client.delete_registered_model(model.name)
+def _facts(version: ModelVersion, bundle: Path) -> Facts:
+    from apps import engine
+
+    meta = engine.load_bundle(bundle, version.bundle_sha256).meta
+    return Facts(
+        sha256=version.bundle_sha256,
+        job_id=version.job_id,
+        horizon=meta.horizon_max,
+        levels=meta.levels,
+        covariates=sorted({*meta.covariates} - {*meta.events}),
+        engine_version=meta.engine_version,
+        series=meta.series_ids[0],
+    )
+
+
+def sweep(key: TenantKey) -> int:
+    """Remove what MLflow holds of the tenant in scope and no row names: left by a worker that was killed between MLflow and
+    our row, and a day old, so that no training is still on its way to it. How many runs."""
+    if not settings.MLFLOW_TRACKING_URI:
+        return 0
+    known = {str(job) for job in ModelVersion.objects.values_list("job_id", flat=True)}
+    client = mlflow_store._client()
+    return forget_orphans(client, key, known, older_than=time.time() - ORPHAN_SECONDS)
+
+
+def forget_orphans(
+    client: MlflowClient, key: TenantKey, jobs: set[str], older_than: float | None = None
+) -> int:
+    """Remove the tenant's runs of other ``jobs``, begun before ``older_than`` (seconds since the epoch), with their versions and
+    artefacts; how many."""
+    gone = {
+        run.info.run_id
+        for run in _runs(client, key)
+        if run.data.tags.get(JOB_TAG, "") not in jobs
+        and (older_than is None or (run.info.start_time or 0) / 1000 < older_than)
+    }
+    for model in (
+        client.search_registered_models(f"name LIKE '{key.schema}.%'", max_results=1000) if gone else ()
+    ):
+        for version in client.search_model_versions(f"name = '{model.name}'"):
+            if version.run_id in gone:
+                mlflow_store.forget(name=model.name, version=str(version.version), run_id=version.run_id)
     for run_id in gone:
-        client.delete_run(run_id)
+        mlflow_store.forget_run(client, run_id)
+    return len(gone)

@@ -10,6 +10,7 @@ import contextlib
 import functools
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,13 +20,20 @@ from urllib.parse import unquote, urlsplit
 from django.conf import settings
 
 from apps.core.tenancy import TenantKey
+from apps.jobs.errors import TryLater
+from apps.registry import mlmodel
 from apps.registry.contracts import Trained
+from apps.registry.mlmodel import Facts
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Experiment, Run
 
 JOB_TAG = "almanac.job_id"
+CONNECT_SECONDS = 3
+STATEMENT_SECONDS = 10
+AWAY_SECONDS = 30
+AWAY = "Waiting for MLflow, whose database does not answer"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,39 +62,94 @@ def upgrade() -> None:
 
 
 def register(*, key: TenantKey, trained: Trained, sha256: str, bundle: Path) -> Registered:
-    """Log the training as a run with its bundle, and register that as a version of ``<schema>.<model>``."""
+    """Log the training as a run with its bundle, and register that as a version of ``<schema>.<model>``.
+
+    Raises ``TryLater`` where MLflow's database is away or too slow; so do the other writes.
+    """
+    with _answering() as client:
+        run = _run(client, key, trained)
+        name = f"{key.schema}.{trained.model_name}"
+        version = _version(client, name, run, bundle, _facts(trained, sha256))
+        return Registered(run_id=run.info.run_id, name=name, version=version)
+
+
+def check() -> None:
+    """Raise ``TryLater`` where MLflow's database does not answer: before work that would end there."""
+    import psycopg
+    from sqlalchemy.engine import make_url
+
+    url = make_url(_uri()).set(drivername="postgresql")
+    try:
+        psycopg.connect(url.render_as_string(hide_password=False)).close()
+    except psycopg.OperationalError as error:
+        raise TryLater(AWAY_SECONDS, AWAY) from error
+
+
+@contextlib.contextmanager
+def _answering() -> Iterator[MlflowClient]:
+    """The client, while MLflow's database answers in time: MLflow itself would try for minutes."""
+    check()
     client = _client()
-    run = _run(client, key, trained)
-    name = f"{key.schema}.{trained.model_name}"
-    version = _version(client, name, run, sha256, bundle)
-    return Registered(run_id=run.info.run_id, name=name, version=version)
+    from mlflow.exceptions import MlflowException
+
+    try:
+        yield client
+    except MlflowException as error:
+        if error.error_code != "TEMPORARILY_UNAVAILABLE":
+            raise
+        raise TryLater(AWAY_SECONDS, AWAY) from error
+
+
+@functools.cache
+def _uri() -> str:
+    from sqlalchemy.engine import make_url
+
+    limits = {
+        "connect_timeout": str(CONNECT_SECONDS),
+        "options": f"-cstatement_timeout={STATEMENT_SECONDS}s",
+    }
+    url = make_url(settings.MLFLOW_TRACKING_URI).update_query_dict(limits)
+    return url.render_as_string(hide_password=False)
+
+
+def _facts(trained: Trained, sha256: str) -> Facts:
+    return Facts(
+        sha256=sha256,
+        job_id=trained.job_id,
+        horizon=trained.horizon_max,
+        levels=trained.levels,
+        covariates=trained.schema.get("covariates", ()),
+        engine_version=trained.code_version,
+        series=trained.series_example,
+    )
 
 
 def set_aliases(*, name: str, versions: Mapping[str, str]) -> None:
     """Have the registered model's aliases be these, each with its version, and no others. One that MLflow lacks has none."""
-    client = _client()
-    model = next(iter(client.search_registered_models(f"name = '{name}'")), None)
-    there = dict(model.aliases) if model is not None else {}
-    for alias in there.keys() - versions.keys():
-        client.delete_registered_model_alias(name, alias)
-    for alias, version in versions.items():
-        if str(there.get(alias)) != version:
-            client.set_registered_model_alias(name, alias, version)
+    with _answering() as client:
+        model = next(iter(client.search_registered_models(f"name = '{name}'")), None)
+        there = dict(model.aliases) if model is not None else {}
+        for alias in there.keys() - versions.keys():
+            client.delete_registered_model_alias(name, alias)
+        for alias, version in versions.items():
+            if str(there.get(alias)) != version:
+                client.set_registered_model_alias(name, alias, version)
 
 
 def forget(*, name: str, version: str, run_id: str) -> None:
     """Remove one version with its run and artefacts, and the registered model with its last version. May be run again."""
-    client = _client()
-    versions = list(client.search_model_versions(f"name = '{name}'"))
-    for each in versions:
-        if str(each.version) == version and each.run_id == run_id:
-            client.delete_model_version(name, version)
-            if len(versions) == 1:
-                client.delete_registered_model(name)
-    _forget_run(client, run_id)
+    with _answering() as client:
+        versions = list(client.search_model_versions(f"name = '{name}'"))
+        for each in versions:
+            if str(each.version) == version and each.run_id == run_id:
+                client.delete_model_version(name, version)
+                if len(versions) == 1:
+                    client.delete_registered_model(name)
+        forget_run(client, run_id)
 
 
-def _forget_run(client: MlflowClient, run_id: str) -> None:
+def forget_run(client: MlflowClient, run_id: str) -> None:
+    """Remove a run with its artefacts for good. May be run again."""
     from mlflow.entities import LifecycleStage
     from mlflow.exceptions import MlflowException
 
@@ -184,7 +247,7 @@ def _client() -> MlflowClient:
     _harden()
     from mlflow import MlflowClient
 
-    return MlflowClient(tracking_uri=settings.MLFLOW_TRACKING_URI, registry_uri=settings.MLFLOW_TRACKING_URI)
+    return MlflowClient(tracking_uri=_uri(), registry_uri=_uri())
 
 
 def _run(client: MlflowClient, key: TenantKey, trained: Trained) -> Run:
@@ -234,7 +297,7 @@ def _metrics(trained: Trained) -> Iterator[tuple[str, float]]:
                 yield f"{line['name']}.{metric}", float(value)
 
 
-def _version(client: MlflowClient, name: str, run: Run, sha256: str, bundle: Path) -> str:
+def _version(client: MlflowClient, name: str, run: Run, bundle: Path, facts: Facts) -> str:
     from mlflow.exceptions import MlflowException
 
     run_id = run.info.run_id
@@ -247,10 +310,19 @@ def _version(client: MlflowClient, name: str, run: Run, sha256: str, bundle: Pat
     ]
     if found:
         return str(found[0].version)
-    client.log_artifact(run_id, str(bundle), "bundle")
-    source = f"{run.info.artifact_uri}/bundle/{bundle.name}"
-    made = client.create_model_version(
-        name, source, run_id, tags={JOB_TAG: run.data.tags.get(JOB_TAG, ""), "sha256": sha256}
-    )
+    source = keep(client, run, bundle, facts)
+    tags = {JOB_TAG: str(facts.job_id), "sha256": facts.sha256, "engine_version": facts.engine_version}
+    made = client.create_model_version(name, source, run_id, tags=tags)
     client.set_terminated(run_id)
     return str(made.version)
+
+
+def keep(client: MlflowClient, run: Run, bundle: Path, facts: Facts) -> str:
+    """Put the version's folder among the run's artefacts, unless it is there; where that is."""
+    source = f"{run.info.artifact_uri}/{mlmodel.FOLDER}"
+    if not Path(unquote(urlsplit(source).path), "MLmodel").exists():
+        with tempfile.TemporaryDirectory(prefix="alm-mlmodel-") as temporary:
+            folder = Path(temporary) / mlmodel.FOLDER
+            mlmodel.write(folder, bundle, facts)
+            client.log_artifacts(run.info.run_id, str(folder), mlmodel.FOLDER)
+    return source

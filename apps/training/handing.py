@@ -29,6 +29,7 @@ def over(run: TrainingRun, bundle: bytes, **found: Any) -> Trained:
         cutoff=meta.cutoff,
         seed=run.seed,
         code_version=engine.__version__,
+        series_example=meta.series_ids[0],
         schema={
             "covariates": sorted({*meta.covariates} - {*meta.events}),
             "keys": list((run.dataset_version.columns["mapping"] or {}).get("series") or []),

@@ -24,6 +24,7 @@ from apps.engine.forecasters import NAIVE
 from apps.jobs import Progress
 from apps.jobs import queries as job_queries
 from apps.jobs import services as jobs
+from apps.jobs.errors import TryLater
 from apps.registry import queries as registry
 from apps.registry import services as publishing
 from apps.registry.contracts import Trained
@@ -130,6 +131,7 @@ def perform(*, run_id: uuid.UUID, progress: Progress) -> ModelVersion:
         _charge(run)  # an earlier attempt came this far, and was killed before its job ended
         return run.model_version
     try:
+        publishing.check_mirror()
         progress("Reading the data", 1)
         panel = _panel(run)
         trained = _refreshed(run, panel)
@@ -145,6 +147,8 @@ def perform(*, run_id: uuid.UUID, progress: Progress) -> ModelVersion:
     except AppError as error:
         _note_failure(run, error.code, error.detail, progress)
         raise
+    except TryLater:
+        raise  # what is done is kept for then
     except Exception as error:
         if _is_last_attempt(run):
             _note_failure(run, "job_crashed", f"{type(error).__name__}: {error}", progress)

@@ -10,11 +10,11 @@ from apps.core.tenancy import TenantKey
 from apps.forecasts import queries as forecasts
 from apps.forecasts import services as forecasting
 from apps.forecasts.serving.contracts import ForecastQuery
+from apps.jobs.errors import TryLater
 from apps.jobs.models import Job
 from apps.registry import dependants, queries, services
 from apps.registry.errors import BackupUnderWay, VersionServes
 from apps.registry.models import Model, ModelVersion
-from apps.registry.services import mirrored
 from tenants.backups import contents
 from tenants.context import tenant_scope
 from tests import trained
@@ -65,14 +65,13 @@ def test_a_bundle_goes_with_the_last_version_that_names_it(
 def test_nothing_is_deleted_while_a_backup_copies(
     acme: TenantKey, first: ModelVersion, mirror: Mirror, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(mirrored, "PAUSE_SECONDS", 0.0)
     monkeypatch.setattr(contents, "files_may_be_deleted", lambda: False)
     with tenant_scope(acme):
         publish(first)
         with pytest.raises(BackupUnderWay):
             services.delete_version(model_name="sales", ref="1")
         gone = {"path": first.bundle_path, "run_id": "", "name": "", "version": ""}
-        with pytest.raises(TimeoutError):
+        with pytest.raises(TryLater, match="backup"):
             services.forget(versions=[gone])
         assert queries.resolve(name="sales", ref="1") == first
 

@@ -4,13 +4,14 @@ from apps.registry.contracts import Trained
 from apps.registry.services.choosing import OVERRIDE, Override, archive, promote, roll_back, unarchive
 from apps.registry.services.deleting import delete_model, delete_version
 from apps.registry.services.mirrored import forget, mirror_aliases
-from apps.registry.services.publishing import publish
+from apps.registry.services.publishing import check_mirror, publish
 
 __all__ = [
     "OVERRIDE",
     "Override",
     "Trained",
     "archive",
+    "check_mirror",
     "delete_model",
     "delete_version",
     "forget",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Mapping
 from typing import Final
 
@@ -10,13 +9,12 @@ from django.db import transaction
 
 from apps.core import scope, storage
 from apps.core.tenancy import TenantKey
+from apps.jobs.errors import TryLater
 from apps.registry import mlflow_store, queries
 from apps.registry.models import ModelVersion
 from tenants.backups import contents as backups
 
-# For a backup to end: fifteen minutes, of which there are as many as the job has attempts.
-TRIES: Final = 180
-PAUSE_SECONDS: Final = 5.0
+BACKUP_SECONDS: Final = 30
 
 
 def mirror_aliases(*, model_name: str) -> dict[str, str]:
@@ -37,7 +35,7 @@ def mirror_aliases(*, model_name: str) -> dict[str, str]:
 def forget(*, versions: Iterable[Mapping[str, str]]) -> None:
     """Delete what is left of versions whose rows are gone: MLflow's run and version, and the bundle if no row names it.
 
-    Raises ``TimeoutError`` where a backup is being taken all the while.
+    Raises ``TryLater`` while a backup is being taken.
     """
     key = scope.current_tenant()
     for gone in versions:
@@ -47,11 +45,8 @@ def forget(*, versions: Iterable[Mapping[str, str]]) -> None:
 
 
 def _delete_bundle(key: TenantKey, path: str) -> None:
-    for _ in range(TRIES):
-        with transaction.atomic():
-            if backups.files_may_be_deleted():
-                if not ModelVersion.objects.filter(bundle_path=path).exists():
-                    storage.delete(key, path)
-                return
-        time.sleep(PAUSE_SECONDS)
-    raise TimeoutError("A backup was being taken all the while.")
+    with transaction.atomic():
+        if not backups.files_may_be_deleted():
+            raise TryLater(BACKUP_SECONDS, "Waiting for a backup to end")
+        if not ModelVersion.objects.filter(bundle_path=path).exists():
+            storage.delete(key, path)

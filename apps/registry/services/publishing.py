@@ -43,6 +43,11 @@ def publish(*, trained: Trained, policy: Policy = "promote", progress: Progress)
     return version
 
 
+def check_mirror() -> None:
+    """Raise ``TryLater`` where a version could not be published now: before work whose result would have to wait."""
+    mlflow_store.check()
+
+
 def _place(version: ModelVersion, policy: Policy) -> None:
     """Tell of the new version, and give it the alias that the policy means."""
     model = version.model

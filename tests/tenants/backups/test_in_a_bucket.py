@@ -61,7 +61,12 @@ def test_models_are_published_and_forecast_from_the_bucket(acme: TenantKey, serv
     assert f"{PREFIX}/{acme.schema}/{version.bundle_path}" in server.names()
     assert len(forecast(acme)[0]) == 3
     run = mlflow_store._client().get_run(version.mlflow_run_id)
-    logged = Path(run.info.artifact_uri.removeprefix("file://")) / "bundle" / Path(version.bundle_path).name
+    logged = (
+        Path(run.info.artifact_uri.removeprefix("file://"))
+        / "model"
+        / "bundle"
+        / Path(version.bundle_path).name
+    )
     assert storage.digest(logged) == version.bundle_sha256
 
 
