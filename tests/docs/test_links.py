@@ -71,7 +71,7 @@ def _endpoints(patterns: Sequence[Any], before: str = "/") -> Iterator[str]:
 
 def test_every_endpoint_stands_in_the_reference():
     described = (ROOT / "docs" / "api.md").read_text()
-    paths = [re.sub(r"<\w+:(name|kind)>", r"{\1}", path) for path in _endpoints(urls_api.urlpatterns)]
+    paths = [re.sub(r"<\w+:(name|kind|ref)>", r"{\1}", path) for path in _endpoints(urls_api.urlpatterns)]
     assert "/v1/forecasts" in paths
     assert [path for path in paths if re.sub(r"<\w+:\w+>", "{id}", path) not in described] == []
 

@@ -95,6 +95,7 @@ def test_a_combination_that_is_worse_is_kept_but_the_naive_serves(
     client = program(tenant)
     shown = client.get("/v1/models/sales").json()
     assert (shown["champion"]["algorithm"], shown["notice"]) == ("seasonal_naive", naive.notice)
+    assert client.get(f"/v1/training-runs/{refused.public_id}").json()["gate"] == "refused"
     verdict = client.get("/v1/models/sales/versions/1").json()["verdict"]
     assert (verdict["outcome"], verdict["why"]) == ("refused", worse.verdict["why"])
     assert "seasonal naive serves" in ask(client).json()["meta"]["warnings"][0]
@@ -148,6 +149,8 @@ def test_the_pages_say_why_the_naive_serves_and_let_only_owners_overrule(
     refused: TrainingRun, tenant: TenantKey
 ) -> None:
     developer, owner = browser(tenant, Role.DEVELOPER), browser(tenant, Role.OWNER)
+    page = developer.visit(f"{ACME}/training/{refused.public_id}/").content.decode()
+    assert "The publish gate refused it:" in page
     page = developer.visit(f"{ACME}/models/sales/").content.decode()
     for words in (
         "The seasonal naive serves",

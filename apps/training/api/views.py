@@ -102,6 +102,7 @@ def show(run: TrainingRun) -> dict[str, Any]:
         "leaderboard": run.leaderboard,
         "selected": run.selected or None,
         "model_version": run.model_version.number if run.model_version else None,
+        "gate": run.model_version.verdict.get("outcome") if run.model_version else None,
         "coverage": run.coverage,
         "has_backtest": bool(run.backtest_path),
         "notes": run.notes,
