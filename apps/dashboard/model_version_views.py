@@ -15,7 +15,7 @@ from apps.accounts.permissions import require
 from apps.core.errors import AppError, Forbidden
 from apps.registry import dependants, queries, services
 from apps.registry.models import Alias, Model, ModelVersion
-from apps.training import charts, comparing
+from apps.training import card, charts, comparing
 
 PAGE = 50
 
@@ -44,6 +44,20 @@ def compare(request: HttpRequest, name: str) -> HttpResponse:
         "chart": charts.side_by_side(found),
     }
     return render(request, "registry/compare.html", context)
+
+
+@require_GET
+@require("models:read")
+def model_card(request: HttpRequest, name: str, ref: str) -> HttpResponse:
+    """The card of a version, made to be read and printed."""
+    found = card.of(model_name=name, ref=ref)
+    context = {
+        "card": found,
+        "asked": [{"name": key, "value": _words(value)} for key, value in found["asked"].items()],
+        "chart": charts.by_step(found["backtest"]),
+        "importance": charts.importance(found["importance"]),
+    }
+    return render(request, "registry/card.html", context)
 
 
 @require_POST

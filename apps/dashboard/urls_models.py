@@ -12,6 +12,7 @@ urlpatterns = [
     path("<slug:name>/delete/", model_version_views.delete_model, name="delete"),
     path("<slug:name>/rollback/", model_version_views.roll_back, name="rollback"),
     path("<slug:name>/versions/", model_version_views.versions, name="versions"),
+    path(f"{_VERSION}/card/", model_version_views.model_card, name="card"),
     path(f"{_VERSION}/promote/", model_version_views.promote, name="promote"),
     path(f"{_VERSION}/archive/", model_version_views.archive, name="archive"),
     path(f"{_VERSION}/unarchive/", model_version_views.unarchive, name="unarchive"),

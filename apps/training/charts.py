@@ -60,6 +60,24 @@ def side_by_side(compared: dict[str, Any]) -> dict[str, Any] | None:
     }
 
 
+def by_step(backtest: dict[str, Any] | None) -> dict[str, Any] | None:
+    """The errors of a card's backtest step by step; None without one."""
+    if backtest is None:
+        return None
+    return _bars([str(row["step"]) for row in backtest["horizon"]], backtest["horizon"])
+
+
+def importance(features: list[dict[str, Any]]) -> dict[str, Any] | None:
+    """What the trees of a version split on, in percent; None where it has no trees."""
+    if not features:
+        return None
+    return {
+        "title": "% of the splits",
+        "labels": [each["feature"].replace("_", " ") for each in features],
+        "series": [{"name": "Splits", "values": [round(100 * each["share"], 2) for each in features]}],
+    }
+
+
 def _bars(labels: list[str], rows: list[dict[str, Any]]) -> dict[str, Any]:
     return {
         "title": "MASE",

@@ -159,6 +159,7 @@ API: Final[tuple[Line, ...]] = (
     api("POST", "models/<slug:name>/versions/<str:ref>/archive", "models:deploy", 409, of=MODEL_VERSION),
     api("POST", "models/<slug:name>/versions/<str:ref>/unarchive", "models:deploy", of=MODEL_VERSION),
     api("GET", "models/<slug:name>/versions/<str:ref>/bundle", "models:read", of=MODEL_VERSION),
+    api("GET", "models/<slug:name>/versions/<str:ref>/card", "models:read", of=MODEL_VERSION),
     api("GET", "models/<slug:name>/training-policy", "models:read", of={"name": Of("model")}),
     api(
         "PUT",
@@ -330,6 +331,7 @@ PAGES: Final[tuple[Line, ...]] = (
     page("POST", "models/<slug:name>/delete/", "models:deploy", 302, of=MODEL, form={"typed": "other"}),
     page("POST", "models/<slug:name>/rollback/", "models:deploy", 409, of=MODEL),
     page("GET", "models/<slug:name>/versions/", "models:read", of=MODEL),
+    page("GET", "models/<slug:name>/versions/<str:ref>/card/", "models:read", of=MODEL_VERSION),
     page("POST", "models/<slug:name>/versions/<str:ref>/promote/", "models:deploy", 302, of=MODEL_VERSION),
     page("POST", "models/<slug:name>/versions/<str:ref>/archive/", "models:deploy", 409, of=MODEL_VERSION),
     page("POST", "models/<slug:name>/versions/<str:ref>/unarchive/", "models:deploy", 302, of=MODEL_VERSION),

@@ -9,6 +9,7 @@ import pytest
 from mlflow import MlflowClient
 
 from apps.core.tenancy import TenantKey
+from apps.jobs import runner
 from apps.jobs.models import Job, JobState
 from apps.registry import mlflow_store
 from apps.registry import tasks as registry_tasks
@@ -35,7 +36,14 @@ def tenant(committed: None) -> TenantKey:
 
 
 @pytest.fixture
-def train(tenant: TenantKey, mlflow: MlflowClient) -> Callable[..., TrainingRun]:
+def no_heartbeat(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a test's own transaction holds the job's row, a heartbeat, which has a connection of its own, would find the lease lost
+    and end the process."""
+    monkeypatch.setattr(runner, "HEARTBEAT_SECONDS", 600)
+
+
+@pytest.fixture
+def train(tenant: TenantKey, mlflow: MlflowClient, no_heartbeat: None) -> Callable[..., TrainingRun]:
     """``train("sales")``: asks for a training of the small data set and does its job in this process."""
 
     def run(name: str = "sales", text: str | None = None, **wishes: Any) -> TrainingRun:

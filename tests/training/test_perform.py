@@ -92,8 +92,8 @@ def test_mlflow_keeps_parameters_metrics_and_the_bundle_itself(
     assert registered.tags["sha256"] == version.bundle_sha256
     from urllib.parse import urlsplit
 
-    with open(urlsplit(registered.source).path, "rb") as stream:
-        assert hashlib.sha256(stream.read()).hexdigest() == version.bundle_sha256
+    (bundle,) = Path(urlsplit(registered.source).path, "bundle").iterdir()
+    assert hashlib.sha256(bundle.read_bytes()).hexdigest() == version.bundle_sha256
     assert version.mlflow_name == f"{tenant.schema}.mirror", "tenants do not meet in MLflow's names"
 
 
