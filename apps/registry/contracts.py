@@ -13,7 +13,7 @@ class Trained:
 
     ``params`` is what was asked for; it holds ``refresh_of`` (a number) where new points were brought into that version
     without training. ``schema`` is what the answers look like beside horizon, levels and frequency: see ``numbering``.
-    ``series_example`` is the id of one series. ``verdict`` is the publish gate's, as JSON.
+    ``series_example`` is the id of one series, ``data_name`` and ``data_sha256`` tell the data. ``verdict`` is the publish gate's, as JSON.
     """
 
     model_name: str
@@ -35,5 +35,7 @@ class Trained:
     params: dict[str, Any]
     leaderboard: list[dict[str, Any]]
     series_example: str = ""
+    data_name: str = ""
+    data_sha256: str = ""
     schema: dict[str, Any] = field(default_factory=dict)
     verdict: dict[str, Any] = field(default_factory=dict)

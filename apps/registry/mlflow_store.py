@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,7 @@ from urllib.parse import unquote, urlsplit
 
 from django.conf import settings
 
+from apps.core.ids import public_id
 from apps.core.tenancy import TenantKey
 from apps.jobs.errors import TryLater
 from apps.registry import mlmodel
@@ -27,7 +29,7 @@ from apps.registry.mlmodel import Facts
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
-    from mlflow.entities import Experiment, Run
+    from mlflow.entities import DatasetInput, Experiment, Run
 
 JOB_TAG = "almanac.job_id"
 CONNECT_SECONDS = 3
@@ -71,6 +73,38 @@ def register(*, key: TenantKey, trained: Trained, sha256: str, bundle: Path) -> 
         name = f"{key.schema}.{trained.model_name}"
         version = _version(client, name, run, bundle, _facts(trained, sha256))
         return Registered(run_id=run.info.run_id, name=name, version=version)
+
+
+def log_backtest(*, run_id: str, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Log the errors of each step ahead beside the seasonal naive's, as metrics whose step is the horizon's and as a figure.
+
+    ``rows`` have ``step``, ``mase`` and ``naive_mase``, which may be None. May be run again.
+    """
+    from mlflow.entities import Metric
+
+    with _answering() as client:
+        if "horizon.mase" not in client.get_run(run_id).data.metrics:
+            metrics = [
+                Metric(f"horizon.{name}", float(row[name]), 0, int(row["step"]))
+                for row in rows
+                for name in ("mase", "naive_mase")
+                if row[name] is not None
+            ]
+            client.log_batch(run_id, metrics=metrics)
+        client.log_figure(run_id, _figure(rows), "backtest_by_horizon.png")
+
+
+def _figure(rows: Sequence[Mapping[str, Any]]) -> Any:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8, 4.5), layout="constrained")
+    axes = figure.subplots()
+    steps = [row["step"] for row in rows]
+    axes.plot(steps, [row["mase"] for row in rows], marker="o", label="this version")
+    axes.plot(steps, [row["naive_mase"] for row in rows], marker="o", label="seasonal naive")
+    axes.set(xlabel="steps ahead", ylabel="MASE", ylim=(0, None))
+    axes.legend()
+    return figure
 
 
 def check() -> None:
@@ -285,7 +319,23 @@ def _describe(client: MlflowClient, run_id: str, trained: Trained) -> None:
     client.log_batch(
         run_id, metrics=metrics, params=[Param(name, str(value)[:500]) for name, value in params.items()]
     )
+    client.log_inputs(run_id, datasets=[_input(trained)])
     client.log_dict(run_id, {"leaderboard": trained.leaderboard, "notes": trained.notes}, "leaderboard.json")
+
+
+def _input(trained: Trained) -> DatasetInput:
+    """The data as MLflow names it; a digest of its may have 36 characters."""
+    from mlflow.entities import Dataset, DatasetInput, InputTag
+
+    version = public_id("dsv", trained.dataset_version_id)
+    source = json.dumps({"dataset_version": version, "sha256": trained.data_sha256})
+    data = Dataset(
+        name=trained.data_name or version,
+        digest=trained.data_sha256[:36] or version,
+        source_type="almanac",
+        source=source,
+    )
+    return DatasetInput(data, tags=[InputTag("mlflow.data.context", "training")])
 
 
 def _metrics(trained: Trained) -> Iterator[tuple[str, float]]:

@@ -30,6 +30,8 @@ def over(run: TrainingRun, bundle: bytes, **found: Any) -> Trained:
         seed=run.seed,
         code_version=engine.__version__,
         series_example=meta.series_ids[0],
+        data_name=f"{run.dataset.slug}.{run.dataset_version.number}",
+        data_sha256=run.dataset_version.sha256,
         schema={
             "covariates": sorted({*meta.covariates} - {*meta.events}),
             "keys": list((run.dataset_version.columns["mapping"] or {}).get("series") or []),

@@ -15,6 +15,7 @@ from apps.training.models import TrainingRun
 
 if TYPE_CHECKING:
     from apps.engine.checkpoints import Standing
+    from apps.engine.contracts import Candidate
 
 FOLDER = "checkpoints"
 SUFFIX = ".npz"
@@ -28,6 +29,7 @@ class RunDesk:
         self._run_id = run.id
         self._progress = progress
         self._kept: dict[str, list[str]] = dict(run.checkpoints)
+        self._told: set[str] = set()
 
     def find(self, key: str) -> bytes | None:
         """What an earlier attempt kept; None where that is lost or damaged."""
@@ -49,6 +51,7 @@ class RunDesk:
     def show(self, standings: Sequence[Standing]) -> None:
         """Note how all candidates stand, and the board of those that are done."""
         lines = [each.line for each in standings if each.line is not None]
+        self._log(lines)
         lines.sort(key=lambda line: (line.error is not None, line.mase is None, line.mase))
         self._write(
             leaderboard=[line.as_json() for line in lines],
@@ -63,6 +66,18 @@ class RunDesk:
                 for each in standings
             ],
         )
+
+    def _log(self, lines: Sequence[Candidate]) -> None:
+        """Each candidate that is done, once, in the job's log."""
+        for line in lines:
+            if line.name in self._told:
+                continue
+            self._told.add(line.name)
+            if line.error is not None:
+                self._progress.log(f"{line.label} could not be used: {line.error}", level="warning")
+            else:
+                error = "untested" if line.mase is None else f"MASE {line.mase:.3f}"
+                self._progress.log(f"{line.label}: {error} after {line.seconds or 0:.1f} s")
 
     def _write(self, **columns: object) -> None:
         with transaction.atomic():

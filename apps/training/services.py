@@ -56,11 +56,13 @@ if TYPE_CHECKING:
     from apps.registry.models import ModelVersion
 
 WORTH_SHARING: Final = 300  # series; below, starting processes takes longer than they save
+AUTOMATIC: Final = -5  # the priority of a training that nobody waits for
 BACKTESTS: Final = "backtests"
+LOG_BACKTEST: Final = "training.log_backtest"
 # A sensible first horizon by season length: two years of months, eight weeks of days, two days of hours.
 HORIZONS: Final = {1: 6, 4: 8, 7: 28, 12: 24, 24: 48, 52: 26}
 
-__all__ = ["MAX_HORIZON", "default_horizon", "delete_run", "estimate", "perform", "start"]
+__all__ = ["MAX_HORIZON", "default_horizon", "delete_run", "estimate", "log_backtest", "perform", "start"]
 
 
 def default_horizon(*, season_length: int) -> int:
@@ -90,7 +92,12 @@ def start(
     run_id = new_id()
     with transaction.atomic():
         job = jobs.enqueue(
-            kind="training.run", payload={"run_id": str(run_id)}, queue="training", title=f"Train {name}"
+            kind="training.run",
+            payload={"run_id": str(run_id)},
+            queue="training",
+            title=f"Train {name}",
+            priority=0 if origin == Origin.REQUEST else AUTOMATIC,
+            estimate=estimates.estimate(version, spec).as_json(),
         )
         run = TrainingRun.objects.create(
             id=run_id,
@@ -268,6 +275,16 @@ def _publish_refreshed(run: TrainingRun, trained: Trained, progress: Progress) -
     return version
 
 
+def log_backtest(*, run_id: uuid.UUID) -> dict[str, Any]:
+    """Have MLflow know the errors of each step ahead; nothing where the version is gone by now."""
+    run = queries.get_run(run_id=run_id)
+    if run.model_version is None or not run.breakdown:
+        return {"steps": 0}
+    rows = run.breakdown["horizon"]
+    publishing.log_backtest(version=run.model_version, rows=rows)
+    return {"steps": len(rows)}
+
+
 def _charge(run: TrainingRun) -> None:
     """Enter what the run took in the ledger, once: only a run that made a version counts, a refresh as one second."""
     usage.charge(
@@ -350,6 +367,10 @@ def _finish(run: TrainingRun, version: ModelVersion, columns: dict[str, Any]) ->
     done = {**columns, "model_version": version, "finished_at": timezone.now()}
     if not TrainingRun.objects.filter(id=run.id, finished_at=None).update(**done):
         return  # another attempt came this far at the same time
+    if columns.get("breakdown"):
+        jobs.enqueue(
+            kind=LOG_BACKTEST, payload={"run_id": str(run.id)}, title=f"Note how {run.model_name} did"
+        )
     openlineage.announce(kind="training_run", id=run.public_id)
     audit.record(
         action="training.succeeded",

@@ -22,3 +22,9 @@ def train_again(payload: dict[str, Any], progress: jobs.Progress) -> dict[str, A
     return policies.perform(
         policy_id=uuid.UUID(payload["policy_id"]), origin=payload["origin"], progress=progress
     )
+
+
+@jobs.handler("training.log_backtest")
+def log_backtest(payload: dict[str, Any], _progress: jobs.Progress) -> dict[str, Any]:
+    """Have MLflow know how the version did by steps ahead."""
+    return services.log_backtest(run_id=uuid.UUID(payload["run_id"]))

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.db.models import Q
 from mlflow import MlflowClient
 
 from apps.core.tenancy import TenantKey
-from apps.jobs import runner
 from apps.jobs.models import Job, JobState
 from apps.registry import mlflow_store
 from apps.registry import tasks as registry_tasks
@@ -36,14 +36,7 @@ def tenant(committed: None) -> TenantKey:
 
 
 @pytest.fixture
-def no_heartbeat(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where a test's own transaction holds the job's row, a heartbeat, which has a connection of its own, would find the lease lost
-    and end the process."""
-    monkeypatch.setattr(runner, "HEARTBEAT_SECONDS", 600)
-
-
-@pytest.fixture
-def train(tenant: TenantKey, mlflow: MlflowClient, no_heartbeat: None) -> Callable[..., TrainingRun]:
+def train(tenant: TenantKey, mlflow: MlflowClient) -> Callable[..., TrainingRun]:
     """``train("sales")``: asks for a training of the small data set and does its job in this process."""
 
     def run(name: str = "sales", text: str | None = None, **wishes: Any) -> TrainingRun:
@@ -67,7 +60,11 @@ def finish(tenant: TenantKey, run: TrainingRun) -> TrainingRun:
 def follow(tenant: TenantKey) -> None:
     """Do the registry's jobs that wait."""
     with tenant_scope(tenant):
-        waiting = list(Job.objects.filter(kind__startswith="registry.", state=JobState.QUEUED))
+        waiting = list(
+            Job.objects.filter(
+                Q(kind__startswith="registry.") | Q(kind=services.LOG_BACKTEST), state=JobState.QUEUED
+            )
+        )
     for job in waiting:
         perform_first(job)
 

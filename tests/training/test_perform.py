@@ -88,6 +88,12 @@ def test_mlflow_keeps_parameters_metrics_and_the_bundle_itself(
     assert (kept.data.params["algorithm"], kept.data.params["horizon"]) == ("seasonal_naive", "6")
     assert kept.data.metrics["mase"] == version.metrics["mase"]
     assert "seasonal_naive.smape" in kept.data.metrics
+    by_step = mlflow.get_metric_history(version.mlflow_run_id, "horizon.mase")
+    assert [metric.step for metric in by_step] == [1, 2, 3, 4, 5, 6]
+    names = {file.path for file in mlflow.list_artifacts(version.mlflow_run_id)}
+    assert {"backtest_by_horizon.png", "leaderboard.json", "model"} <= names
+    (data,) = kept.inputs.dataset_inputs
+    assert (data.dataset.name, len(data.dataset.digest)) == ("mirror.1", 36)
     registered = mlflow.get_model_version(version.mlflow_name, version.mlflow_version)
     assert registered.tags["sha256"] == version.bundle_sha256
     from urllib.parse import urlsplit

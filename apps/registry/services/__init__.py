@@ -3,7 +3,7 @@
 from apps.registry.contracts import Trained
 from apps.registry.services.choosing import OVERRIDE, Override, archive, promote, roll_back, unarchive
 from apps.registry.services.deleting import delete_model, delete_version
-from apps.registry.services.mirrored import forget, mirror_aliases
+from apps.registry.services.mirrored import forget, log_backtest, mirror_aliases
 from apps.registry.services.publishing import check_mirror, publish
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "delete_model",
     "delete_version",
     "forget",
+    "log_backtest",
     "mirror_aliases",
     "promote",
     "publish",

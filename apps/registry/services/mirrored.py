@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Final
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
 
 from django.db import transaction
 
@@ -30,6 +30,11 @@ def mirror_aliases(*, model_name: str) -> dict[str, str]:
             return found
         wanted = found
         mlflow_store.set_aliases(name=f"{scope.current_tenant().schema}.{model_name}", versions=found)
+
+
+def log_backtest(*, version: ModelVersion, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Have MLflow's run tell the errors of each step ahead: ``step``, ``mase``, ``naive_mase``."""
+    mlflow_store.log_backtest(run_id=version.mlflow_run_id, rows=rows)
 
 
 def forget(*, versions: Iterable[Mapping[str, str]]) -> None:
