@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any, ClassVar, Final
 
+from django.core.serializers.json import DjangoJSONEncoder
 from django.http import HttpResponse
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
@@ -127,7 +128,7 @@ def _events(job: Job, lines: list[JobEntry], *, opening: bool, over: bool) -> It
     if opening:
         yield "retry: 1000\n\n"
     for line in lines:
-        yield f"id: {line.id}\nevent: entry\ndata: {json.dumps(show_line(line), default=str)}\n\n"
+        yield f"id: {line.id}\nevent: entry\ndata: {json.dumps(show_line(line), cls=DjangoJSONEncoder)}\n\n"
     where = {"status": job.state, **_progress(job)}
     yield f"event: progress\ndata: {json.dumps(where)}\n\n"
     if over:
