@@ -89,12 +89,12 @@ class Answer:
 
 
 def forecast(*, model: str, query: ForecastQuery, caller: Caller) -> Answer:
-    """Forecast with the champion of ``model`` and bill the points.
+    """Forecast with the champion of ``model``, or the version that ``model@ref`` names, and bill the points.
 
-    Two statements: the champion's row, and the ledger's. Raises ``NotFound`` for the model, the engine's errors for
+    Two statements for a champion: its row, and the ledger's. Raises what ``registry.get_answering`` does, the engine's errors for
     series, horizon, level and covariates, ``ForecastTooLarge`` and ``QuotaExceeded``; then nothing is billed.
     """
-    version = registry.get_champion(name=model)
+    version = registry.get_answering(text=model)
     series, points = _predict(version, query)
     event_id = new_id()
     receipt = receipt_of(version, query, caller.mode)

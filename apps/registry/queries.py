@@ -12,6 +12,7 @@ from django.db.models import Count, QuerySet
 from apps.core.errors import NotFound
 from apps.core.ids import public_id
 from apps.registry import numbering
+from apps.registry.errors import GateRefused, VersionArchived
 from apps.registry.models import Alias, Model, ModelVersion
 
 # Every forecast asks this. Composing it through the ORM costs ten times what PostgreSQL needs to answer it.
@@ -75,6 +76,22 @@ def resolve(*, name: str, ref: str = Alias.CHAMPION) -> ModelVersion:
         raise NotFound(what="model version", name=f"{name}@{ref[:40]}")
     found.model = model
     return found
+
+
+def get_answering(*, text: str) -> ModelVersion:
+    """The version that a program asks for by ``sales`` (its champion) or ``sales@ref``, if it may answer.
+
+    Raises ``NotFound``, ``VersionArchived``, and ``GateRefused`` for one that the publish gate keeps back.
+    """
+    name, ref = split_ref(text)
+    if ref == Alias.CHAMPION:
+        return get_champion(name=name)
+    version = resolve(name=name, ref=ref)
+    if version.archived_at is not None:
+        raise VersionArchived(version=version.semver, model=name)
+    if version.is_refused:
+        raise GateRefused(version=version.semver, model=name, why=version.verdict["why"])
+    return version
 
 
 def split_ref(text: str) -> tuple[str, str]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
 from apps.core import storage
 from apps.core.tenancy import TenantKey
@@ -87,6 +88,28 @@ def test_a_newer_champion_does_not_change_an_earlier_forecast(
     assert (newer["model_version"], newer["meta"]["algorithm"]) == (2, "seasonal_naive")
     assert "naive serves" in newer["meta"]["warnings"][0]
     assert client.get(f"/v1/forecasts/{made['id']}").json() == made
+
+
+def test_a_version_answers_that_is_asked_for_by_name(
+    acme: TenantKey, program: Program, sales: ModelVersion
+) -> None:
+    first = sales
+    with tenant_scope(acme):
+        second = trained.model("sales", trained.naive(), of=sales.model.dataset)
+    client = program(acme)
+    assert ask(client, model="sales").json()["model_version"] == second.number
+    for ref in ("v1", "1", first.semver):
+        answer = ask(client, model=f"sales@{ref}").json()
+        assert (answer["model"], answer["model_version"]) == ("sales", first.number)
+        assert client.get(f"/v1/forecasts/{answer['id']}").json()["series"] == answer["series"]
+    assert ask(client, model="sales@9.9.9").status_code == 404
+    with tenant_scope(acme):
+        ModelVersion.objects.filter(id=first.id).update(archived_at=timezone.now())
+    assert ask(client, model="sales@v1").json()["code"] == "version_archived"
+    refused = {"outcome": "refused", "why": "It is worse than the naive."}
+    with tenant_scope(acme):
+        ModelVersion.objects.filter(id=first.id).update(archived_at=None, verdict=refused)
+    assert ask(client, model="sales@v1").json()["code"] == "gate_refused"
 
 
 def test_it_can_be_had_as_csv(acme: TenantKey, program: Program) -> None:
