@@ -46,6 +46,9 @@ WITHOUT: Final = {
     "apps.events.services.emit": "what is to be told of a change, in the transaction of the use case that leaves the row",
     "apps.forecasts.services.forecast": "the ledger's row is the account of a forecast: append-only, with a receipt",
     "apps.jobs.services.enqueue": "part of the use case that asks for the work, which leaves the row",
+    "apps.registry.services.choosing.name": "part of promoting, rolling back and publishing, which leave the row",
+    "apps.registry.services.mirrored.forget": "what is left of versions whose deletion left the row",
+    "apps.registry.services.telling.mirror_later": "MLflow follows a change that left the row",
     "apps.usage.services.charge": "the ledger's row is itself an append-only account",
 }
 

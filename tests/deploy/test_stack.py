@@ -99,7 +99,7 @@ def stack() -> Iterator[Stack]:
     root.chmod(0o711)
     shutil.copytree(REPOSITORY / "tests" / "deploy" / "small", root, dirs_exist_ok=True)
     shutil.copytree(REPOSITORY / "deploy", root / "deploy", ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("rsgi.py", "rsgi_request.py"):
+    for name in ("rsgi.py", "rsgi_request.py", "rsgi_waiting.py"):
         shutil.copy(REPOSITORY / "config" / name, root / "config")
     (root / "tenants").mkdir()
     (root / "tenants" / "__init__.py").touch()
