@@ -39,6 +39,7 @@ SCOPES = (
     "datasets:read",
     "datasets:write",
     "jobs:read",
+    "jobs:manage",
     "usage:read",
 )
 PATIENCE_SECONDS = 600

@@ -99,7 +99,8 @@ class Load:
                 assert ended["error"]["code"] == "job_lost", ended
                 assert "3 times" in ended["error"]["detail"]
                 self.retried += 1
-                wait(lambda job=job: self.stack.ask("POST", f"/v1/jobs/{job}/retry"), 60, "a retry")
+                asked = wait(lambda job=job: self.stack.ask("POST", f"/v1/jobs/{job}/retry"), 60, "a retry")
+                assert asked.status_code == 202, asked.text
                 ended = wait(lambda job=job: self._ended(job), 300, f"the end of {job}")
 
     def _ended(self, job: str) -> dict[str, Any] | None:
