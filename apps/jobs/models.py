@@ -29,7 +29,8 @@ class Job(models.Model):
 
     A worker holds a lease on the row while it works and proves it by ``fencing_token`` in each write; whoever lost
     the lease can write nothing more. ``priority`` ranks a tenant's own jobs, the higher first. Nobody begins it before
-    ``not_before``. ``dispatched_at`` says that a message rang for it. ``estimate`` is what it was expected to take when
+    ``not_before``. ``holder`` is the process that works, or did: see
+    ``holders``. ``dispatched_at`` says that a message rang for it. ``estimate`` is what it was expected to take when
     it was asked for; ``peak_rss_bytes`` the most memory that its process was seen to hold.
     """
 
@@ -48,6 +49,7 @@ class Job(models.Model):
     not_before = models.DateTimeField(null=True)
     fencing_token = models.PositiveIntegerField(default=0)
     lease_until = models.DateTimeField(null=True)
+    holder = models.CharField(max_length=120, blank=True)
     dispatched_at = models.DateTimeField(null=True)
     cancel_requested_at = models.DateTimeField(null=True)
     retry_requested_at = models.DateTimeField(null=True)

@@ -12,7 +12,7 @@ from django.db import connection, transaction
 
 from apps.core.scope import SystemRole
 from apps.core.tenancy import TenantKey
-from apps.jobs import entries
+from apps.jobs import entries, holders
 from apps.jobs.models import Job
 from apps.jobs.progress import LEASE_SECONDS
 from tenants.context import system_scope
@@ -43,7 +43,8 @@ WITH able AS (
     ORDER BY served.at NULLS FIRST, first.created_at, first.id LIMIT 1
 )
 UPDATE jobs_job SET state = 'running', attempt = attempt + 1, fencing_token = fencing_token + 1, started_at = now(),
-    lease_until = now() + make_interval(secs => %(lease)s), stage = 'Starting', percent = 0
+    lease_until = now() + make_interval(secs => %(lease)s), stage = 'Starting', percent = 0,
+    holder = %(holder)s
 FROM chosen WHERE jobs_job.id = chosen.id
 RETURNING jobs_job.id, jobs_job.tenant_id, chosen.schema_name, chosen.rung_at
 """
@@ -67,7 +68,7 @@ def take(queue: str) -> Turn | None:
     """Lease the job of ``queue`` whose turn it is; None where none may begin."""
     with system_scope(SystemRole.DISPATCHER), transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(LOCK)
-        cursor.execute(_LEASE, {"queue": queue, "lease": LEASE_SECONDS})
+        cursor.execute(_LEASE, {"queue": queue, "lease": LEASE_SECONDS, "holder": holders.me()})
         row = cursor.fetchone()
         if row is None:
             return None

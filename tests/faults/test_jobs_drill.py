@@ -189,8 +189,11 @@ def _resumed(stack: Stack, load: Load, kills: list[dt.datetime]) -> Iterator[flo
     """Seconds from the kill that struck an attempt to the beginning of the next."""
     for job in load.asked.values():
         lines = stack.get(f"/v1/jobs/{job}/logs")["data"]
-        begins = [dt.datetime.fromisoformat(line["at"]) for line in lines if " begins" in line["text"]]
-        for before, after in itertools.pairwise(begins):
+        told = [line for line in lines if " begins" in line["text"] or line["text"] == "Queued again"]
+        for first, second in itertools.pairwise(told):
+            if "Queued again" in (first["text"], second["text"]):
+                continue  # given up, and asked for again by its owner
+            before, after = (dt.datetime.fromisoformat(line["at"]) for line in (first, second))
             struck = [at for at in kills if before <= at <= after]
             if struck:
                 yield (after - struck[0]).total_seconds()

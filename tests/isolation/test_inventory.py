@@ -29,7 +29,7 @@ REASONS: Final[dict[str, str]] = {
         datasets_upload.state events_event.type jobs_schedule.kind
         explanations_explanation.method jobs_job.actor_type jobs_jobentry.kind jobs_jobentry.level
         webhooks_delivery.type webhooks_delivery.state webhooks_delivery.message_id webhooks_endpoint.types
-        jobs_job.kind jobs_job.queue jobs_job.stage jobs_job.state
+        jobs_job.holder jobs_job.kind jobs_job.queue jobs_job.stage jobs_job.state
         registry_modelversion.algorithm registry_modelversion.code_version registry_modelversion.frequency
         registry_modelversion.label registry_modelversion.levels registry_modelversion.semver
         tenants_tenant.schema_version tenants_tenant.state

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import os
+import socket
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
+import psutil
 import pytest
 from django.db import transaction
 from django.utils import timezone
 
 from apps.core import redis
-from apps.jobs import dispatch, queries, services
+from apps.jobs import dispatch, holders, queries, services
 from apps.jobs.errors import JobFinished
 from apps.jobs.models import Job
 from config.celery import app as celery_app
@@ -210,3 +215,31 @@ def test_two_dispatchers_at_once_announce_each_job_once(enqueue: Enqueue, sent: 
     with ThreadPoolExecutor(4) as pool:
         assert sum(pool.map(work, range(4))) == 4
     assert sorted(sent) == sorted(f"training:{job.id}" for job in jobs[:4])
+
+
+def test_a_killed_process_of_this_host_is_seen_before_its_lease_ends(enqueue: Enqueue) -> None:
+    killed = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    began = psutil.Process(killed.pid).create_time()
+    holder = f"{socket.gethostname()}/{killed.pid}/{began:.1f}"
+    job = enqueue()
+    lease = timezone.now() + timedelta(seconds=30)
+    change(job, state="running", attempt=1, lease_until=lease, holder=holder)
+    dispatch.sweep()
+    assert row(job).state == "running"
+    killed.kill()
+    killed.wait()
+    dispatch.sweep()
+    assert (row(job).state, row(job).attempt) == ("queued", 1)
+
+
+@pytest.mark.parametrize("holder", ["", "elsewhere/1/5.0", "elsewhere/999999/5.0", "odd"])
+def test_a_lease_whose_holder_nothing_is_known_of_runs_on(enqueue: Enqueue, holder: str) -> None:
+    job = enqueue()
+    change(job, state="running", attempt=1, lease_until=timezone.now() + timedelta(seconds=30), holder=holder)
+    dispatch.sweep()
+    assert row(job).state == "running"
+
+
+def test_a_number_that_was_given_again_is_another_process(enqueue: Enqueue) -> None:
+    assert holders.is_dead(f"{socket.gethostname()}/{os.getpid()}/5.0")
+    assert not holders.is_dead(holders.me())

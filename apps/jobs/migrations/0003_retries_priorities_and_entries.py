@@ -38,6 +38,12 @@ class Migration(migrations.Migration):
         ),
         migrations.AddField(
             model_name="job",
+            name="holder",
+            field=models.CharField(blank=True, max_length=120),
+            preserve_default=False,
+        ),
+        migrations.AddField(
+            model_name="job",
             name="not_before",
             field=models.DateTimeField(null=True),
         ),
