@@ -23,6 +23,7 @@ import psutil
 import psycopg
 import pytest
 import redis as redis_package
+from django.utils import timezone
 
 from apps.jobs import dispatch
 from apps.jobs.models import Job, JobState
@@ -251,20 +252,19 @@ def test_one_job_waits_for_no_more_than_what_runs_however_many_another_tenant_qu
     wait(some_are_done, 120, "acme's first jobs")
     with tenant_scope(globex):
         run = services.start(dataset_slug=slug, horizon=6, candidates=["theta"])
+    asked_at = timezone.now()  # by now it is committed, so a worker may know of it
     wait(lambda: row(run.job_id).started_at, 60, "globex' turn")
     one = row(run.job_id)
     with system_scope("operator"):
         running = list(
-            Job.objects.filter(
-                tenant_id=acme.id, started_at__lte=one.created_at, finished_at__gt=one.created_at
-            )
+            Job.objects.filter(tenant_id=acme.id, started_at__lte=asked_at, finished_at__gt=asked_at)
         )
         between = Job.objects.filter(
-            tenant_id=acme.id, started_at__gt=one.created_at, started_at__lt=one.started_at
+            tenant_id=acme.id, started_at__gt=asked_at, started_at__lt=one.started_at
         ).count()
         waiting = Job.objects.filter(tenant_id=acme.id, state=JobState.QUEUED).count()
         Job.objects.filter(state=JobState.QUEUED).update(state=JobState.CANCELLED)
-    free_at = max([job.finished_at for job in running], default=one.created_at)
+    free_at = max([job.finished_at for job in running], default=asked_at)
     after = (one.started_at - free_at).total_seconds()
     say(
         f"{waiting} of acme's jobs waited; globex' one began {after:.2f} s after the one that ran ended; {between} began before it"
