@@ -26,12 +26,12 @@ class ModelFileTooLarge(AppError):
 
 
 class HostedNameTaken(AppError):
-    """A trained model has the name."""
+    """A model of another sort (``trained`` or ``hosted``) has the name."""
 
     kind = Kind.CONFLICT
     code = "model_name_taken"
     title = "That model name is taken"
-    template = "A trained model is called {name!r}. Choose another name."
+    template = "A {sort} model is called {name!r}. Choose another name."
 
 
 class HostedVersionServes(AppError):

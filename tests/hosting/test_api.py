@@ -6,6 +6,7 @@ import json
 import os
 import signal
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,9 +18,11 @@ from apps.core import storage
 from apps.core.tenancy import TenantKey
 from apps.events.models import Event
 from apps.hosting import services
+from apps.hosting.errors import HostedNameTaken
 from apps.hosting.models import HostedModel, HostedVersion
 from apps.hosting.sandbox import pool
 from apps.jobs.models import Job
+from apps.training import services as training
 from apps.usage import queries as usage
 from apps.usage.kinds import PREDICTIONS, TEST_PREDICTIONS
 from tenants.context import tenant_scope
@@ -33,6 +36,11 @@ OTHER = brought.TREE.replace("leaf_value=1 3", "leaf_value=10 30").encode()
 @pytest.fixture
 def client(acme: TenantKey, program: Program) -> Client:
     return program(acme, "models:read", "models:deploy", "forecasts:run")
+
+
+def files_of(key: TenantKey) -> list[str]:
+    """All but folders."""
+    return [each for each in storage.list_files(key) if Path(each).is_file()]
 
 
 def bring(
@@ -135,14 +143,14 @@ def test_every_change_is_audited_and_told(committed: None) -> None:
 def test_what_does_not_do_is_refused_with_a_pointer_and_leaves_nothing(
     client: Client, acme: TenantKey, fields: dict[str, Any], pointer: str
 ) -> None:
-    before = storage.list_files(acme)
+    before = files_of(acme)
     answer = bring(client, **fields)
     assert answer.status_code == 422
     assert answer.json()["code"] == "model_refused"
     assert pointer in [each["pointer"] for each in answer.json()["errors"]]
     with tenant_scope(acme):
         assert not HostedModel.objects.exists()
-    assert [each for each in storage.list_files(acme) if not each.endswith("incoming")] == before
+    assert files_of(acme) == before
 
 
 def test_a_form_without_a_file_is_told_so(client: Client) -> None:
@@ -161,6 +169,14 @@ def test_a_trained_models_name_is_taken(client: Client, acme: TenantKey) -> None
         trained.model("sales")
     answer = bring(client, name="sales")
     assert (answer.status_code, answer.json()["code"]) == (409, "model_name_taken")
+
+
+def test_a_training_cannot_take_a_hosted_models_name(client: Client, acme: TenantKey) -> None:
+    bring(client)
+    with tenant_scope(acme):
+        dataset = trained.model("sales").model.dataset
+        with pytest.raises(HostedNameTaken, match="A hosted model is called 'shop'"):
+            training.start(dataset_slug=dataset.slug, horizon=3, model_name="shop")
 
 
 @pytest.mark.parametrize(

@@ -52,7 +52,7 @@ def _checked(name: str, signature: object) -> Signature:
     if faults:
         raise ModelRefused(first=faults[0].detail, errors=faults)
     if registry.list_models().filter(name=name).exists():
-        raise HostedNameTaken(name=name)
+        raise HostedNameTaken(name=name, sort="trained")
     return Signature.from_json(_parsed(signature))
 
 
@@ -118,14 +118,9 @@ def _register(
             bytes=size,
             signature_json=signature.as_json(),
             report=report,
-            created_by=_who(),
+            created_by=request_context.current().actor.label[:120],
         )
         tell("registered", model, version)
         if model.champion is None:
             choosing.crown(model, version)
     return queries.get_version(model=model, number=version.number)
-
-
-def _who() -> str:
-    actor = request_context.current().actor
-    return f"{actor.type}:{actor.id}"[:120]
