@@ -32,7 +32,7 @@ class Limits:
 
     body_bytes: int = 10 * 1024 * 1024
     upload_bytes: int = 1025 * 1024 * 1024  # a file of 1 GiB and what multipart wraps it in
-    upload_paths: re.Pattern[str] = re.compile(r"^/(v1/)?(uploads|datasets)(/|$)")
+    upload_paths: re.Pattern[str] = re.compile(r"^/(v1/)?(uploads|datasets|hosted-models|models/hosted)(/|$)")
     silence_seconds: float = 10.0  # between two pieces of a body
     body_seconds: float = 20.0  # for a small body; longer ones earn time at the rate below
     bytes_per_second: float = 20_000.0

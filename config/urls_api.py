@@ -8,6 +8,7 @@ _APPS = (
     "jobs",
     "datasets",
     "registry",
+    "hosting",
     "training",
     "explanations",
     "usage",

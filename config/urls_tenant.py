@@ -14,6 +14,7 @@ urlpatterns = [
     path("", include("apps.dashboard.urls")),
     path("datasets/", include("apps.datasets.urls")),
     path("training/", include("apps.dashboard.urls_training")),
+    path("models/hosted/", include("apps.hosting.urls")),
     path("models/", include("apps.dashboard.urls_models")),
     path("forecasts/", include("apps.forecasts.urls")),
     path("explanations/", include("apps.explanations.urls")),

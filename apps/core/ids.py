@@ -10,7 +10,8 @@ from apps.core.errors import NotFound
 
 NAMES = {
     "ds": "dataset", "dsv": "dataset version", "up": "upload", "run": "training run", "mdl": "model",
-    "mv": "model version", "fc": "forecast", "exp": "explanation", "job": "job", "key": "API key",
+    "mv": "model version", "hm": "hosted model", "hv": "hosted model version", "prd": "prediction",
+    "fc": "forecast", "exp": "explanation", "job": "job", "key": "API key",
     "file": "file", "src": "source", "sch": "schedule", "wh": "webhook", "whd": "delivery",
     "usr": "user", "mem": "member", "inv": "invitation", "ses": "session", "evt": "event", "ten": "tenant",
 }  # fmt: skip

@@ -21,6 +21,8 @@ from apps.datasets import queries as datasets
 from apps.datasets.services import files
 from apps.engine.errors import EngineError
 from apps.engine.forecasters import NAIVE
+from apps.hosting import queries as hosting
+from apps.hosting.errors import HostedNameTaken
 from apps.jobs import Progress
 from apps.jobs import queries as job_queries
 from apps.jobs import services as jobs
@@ -82,7 +84,7 @@ def start(
     """Queue a training of a version of ``dataset_slug`` (the newest one).
 
     ``wishes`` are the fields of ``Asked``. Raises ``InvalidTraining``, which names every field at fault,
-    ``ModelNameTaken`` and ``TrainingOverBudget``; then nothing is queued.
+    ``ModelNameTaken``, ``HostedNameTaken`` and ``TrainingOverBudget``; then nothing is queued.
     """
     version = _version(dataset_slug, version_number)
     dataset = version.dataset
@@ -212,6 +214,8 @@ def _check_name(name: str, dataset: Dataset) -> None:
     taken = registry.list_models().filter(name=name).exclude(dataset_id=dataset.id).first()
     if taken is not None:
         raise ModelNameTaken(name=name, dataset=taken.dataset.name)
+    if hosting.find_model(name=name) is not None:
+        raise HostedNameTaken(name=name, sort="hosted")
 
 
 def _panel(run: TrainingRun) -> Panel:

@@ -9,10 +9,14 @@ FORECAST_POINTS: Final = "forecast_points"
 TEST_PREFIX: Final = "test_"
 TEST_FORECAST_POINTS: Final = TEST_PREFIX + FORECAST_POINTS
 TRAINING_SECONDS: Final = "training_seconds"
+PREDICTIONS: Final = "predictions"  # rows that a hosted model answered
+TEST_PREDICTIONS: Final = TEST_PREFIX + PREDICTIONS
 UNITS: Final = {
     FORECAST_POINTS: "forecast points",
     TEST_FORECAST_POINTS: "test forecast points",
     TRAINING_SECONDS: "seconds of training",
+    PREDICTIONS: "predictions",
+    TEST_PREDICTIONS: "test predictions",
 }
 
 

@@ -66,7 +66,14 @@ SHARED_APPS = [
     "django.contrib.staticfiles",
     "rest_framework",
 ]
-TENANT_APPS = ["apps.datasets", "apps.registry", "apps.training", "apps.forecasts", "apps.explanations"]
+TENANT_APPS = [
+    "apps.datasets",
+    "apps.registry",
+    "apps.hosting",
+    "apps.training",
+    "apps.forecasts",
+    "apps.explanations",
+]
 INSTALLED_APPS = [*SHARED_APPS, *TENANT_APPS]
 TENANT_MODEL = "tenants.Tenant"
 TENANT_DOMAIN_MODEL = "tenants.Domain"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from tests.brought import SIGNATURE_TEXT, TREE
 from tests.contracts.lines import (
     KEY,
     OPEN,
@@ -30,6 +31,8 @@ INVITATION: Final = {"invitation_id": Of("invitation")}
 DATASET: Final = {"name": Of("dataset")}
 VERSION: Final = {"name": Of("dataset"), "number": "1"}
 MODEL: Final = {"name": Of("model")}
+HOSTED: Final = {"name": Of("hosted")}
+HOSTED_VERSION: Final = {"name": Of("hosted"), "number": "1"}
 MODEL_VERSION: Final = {"name": Of("model"), "ref": "champion"}
 SLUG: Final = {"slug": Of("dataset")}
 NUMBERED: Final = {"slug": Of("dataset"), "number": "1"}
@@ -160,6 +163,42 @@ API: Final[tuple[Line, ...]] = (
     api("POST", "models/<slug:name>/versions/<str:ref>/unarchive", "models:deploy", of=MODEL_VERSION),
     api("GET", "models/<slug:name>/versions/<str:ref>/bundle", "models:read", of=MODEL_VERSION),
     api("GET", "models/<slug:name>/versions/<str:ref>/card", "models:read", of=MODEL_VERSION),
+    api(
+        "POST",
+        "models/<slug:name>/predict",
+        "forecasts:run",
+        of=HOSTED,
+        json={"instances": [[1, 2]], "version": 1},
+    ),
+    api("GET", "hosted-models", "models:read"),
+    api(
+        "POST",
+        "hosted-models",
+        "models:deploy",
+        201,
+        form={"file": File("tree.txt", TREE), "name": "tree", "signature": SIGNATURE_TEXT},
+        heavy=True,
+    ),
+    api("GET", "hosted-models/<slug:name>", "models:read", of=HOSTED),
+    api("DELETE", "hosted-models/<slug:name>", "models:deploy", 204, of=HOSTED),
+    api("GET", "hosted-models/<slug:name>/versions/<int:number>", "models:read", of=HOSTED_VERSION),
+    api("DELETE", "hosted-models/<slug:name>/versions/<int:number>", "models:deploy", 409, of=HOSTED_VERSION),
+    api(
+        "POST", "hosted-models/<slug:name>/versions/<int:number>/promote", "models:deploy", of=HOSTED_VERSION
+    ),
+    api(
+        "POST",
+        "hosted-models/<slug:name>/versions/<int:number>/archive",
+        "models:deploy",
+        409,
+        of=HOSTED_VERSION,
+    ),
+    api(
+        "POST",
+        "hosted-models/<slug:name>/versions/<int:number>/unarchive",
+        "models:deploy",
+        of=HOSTED_VERSION,
+    ),
     api("GET", "models/<slug:name>/training-policy", "models:read", of={"name": Of("model")}),
     api(
         "PUT",
@@ -326,6 +365,46 @@ PAGES: Final[tuple[Line, ...]] = (
     ),
     page("GET", "training/<str:run_id>/progress/", "models:read", of={"run_id": Of("run")}),
     page("GET", "models/", "models:read"),
+    page("GET", "models/hosted/", "models:read"),
+    page("GET", "models/hosted/new/", "models:deploy"),
+    page(
+        "POST",
+        "models/hosted/new/",
+        "models:deploy",
+        302,
+        form={"file": File("tree.txt", TREE), "name": "tree", "signature": SIGNATURE_TEXT},
+        heavy=True,
+    ),
+    page("GET", "models/hosted/of/<slug:name>/", "models:read", of=HOSTED),
+    page(
+        "POST",
+        "models/hosted/of/<slug:name>/try/",
+        "forecasts:run",
+        of=HOSTED,
+        form={"instances": "[[1, 2]]"},
+    ),
+    page(
+        "POST",
+        "models/hosted/of/<slug:name>/delete/",
+        "models:deploy",
+        302,
+        of=HOSTED,
+        form={"typed": "other"},
+    ),
+    page(
+        "POST",
+        "models/hosted/of/<slug:name>/versions/<int:number>/promote/",
+        "models:deploy",
+        302,
+        of=HOSTED_VERSION,
+    ),
+    page(
+        "POST",
+        "models/hosted/of/<slug:name>/versions/<int:number>/delete/",
+        "models:deploy",
+        409,
+        of=HOSTED_VERSION,
+    ),
     page("GET", "models/<slug:name>/", "models:read", of=MODEL),
     page("GET", "models/<slug:name>/compare/", "models:read", of=MODEL),
     page("POST", "models/<slug:name>/delete/", "models:deploy", 302, of=MODEL, form={"typed": "other"}),

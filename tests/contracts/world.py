@@ -39,7 +39,7 @@ from apps.training import services as training
 from apps.webhooks import services as webhooks
 from tenants.context import tenant_scope
 from tenants.models import TenantErasure
-from tests import factories, trained
+from tests import brought, factories, trained
 from tests.accounts.browser import BARE, Browser
 from tests.contracts.urls import PASSWORD
 from tests.stripe_sim.running import API_KEY, SECRET, simulator
@@ -177,12 +177,14 @@ def _fill(side: Side, owner: User) -> None:
         success_url=f"{BARE}/done/?id={{CHECKOUT_SESSION_ID}}",
         cancel_url=BARE,
     )
+    hosted = brought.model(f"{side.slug}-shop")
     side.keys["spare"] = text
     side.things.update(
         slug=side.slug,
         dataset=version.model.dataset.slug,
         model=version.model.name,
         series=names[0],
+        hosted=hosted.model.name,
         run=run.public_id,
         job=public_id("job", run.job_id),
         forecast=answer.public_id,

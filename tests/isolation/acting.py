@@ -13,6 +13,7 @@ from django.db import connections
 from apps.core.ids import public_id
 from apps.datasets import tasks as reading
 from apps.explanations import tasks as explaining
+from apps.hosting import tasks as hosting
 from apps.jobs import runner
 from apps.training import tasks as training  # importing them registers what the jobs do, as the workers do
 from tests.contracts.lines import PUBLIC, File, Line, resolve
@@ -23,7 +24,7 @@ from tests.isolation.asking import BARE, Ask, Caller, Watch
 from tests.isolation.cast import COMPANIES, OPERATOR, Cast, Company, Person
 from tests.isolation.watching import LogLines
 
-TASKS: Final = (explaining, reading, training)
+TASKS: Final = (explaining, hosting, reading, training)
 # Texts that a caller is free to choose, wherever a field is called so.
 FREE: Final = frozenset(
     ["name", "message", "search", "q", "company", "reason", "title", "description", "note", "notes", "source"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import json
 import random
 from typing import Any, Final
 
@@ -13,6 +14,8 @@ from apps.events import courier
 from tenants import erasing
 from tenants import services as tenants
 from tenants.context import system_scope
+from tests.brought import TREE
+from tests.contracts.lines import File
 from tests.isolation.asking import BARE, Ask, Caller
 from tests.isolation.cast import COMPANIES, Company
 from tests.isolation.machine import Drill
@@ -26,7 +29,7 @@ REASONS: Final[dict[str, str]] = {
         billing_stripeevent.type billing_stripesubscription.plan billing_stripesubscription.status
         datasets_dataset.origin datasets_datasetversion.change datasets_datasetversion.frequency
         datasets_datasetversion.note datasets_source.kind datasets_source.mode datasets_source.outcome datasets_storedfile.kind
-        datasets_upload.state events_event.type jobs_schedule.kind
+        datasets_upload.state events_event.type hosting_hostedversion.format jobs_schedule.kind
         explanations_explanation.method jobs_job.actor_type jobs_jobentry.kind jobs_jobentry.level
         webhooks_delivery.type webhooks_delivery.state webhooks_delivery.message_id webhooks_endpoint.types
         jobs_job.holder jobs_job.kind jobs_job.queue jobs_job.stage jobs_job.state
@@ -40,7 +43,8 @@ REASONS: Final[dict[str, str]] = {
         accounts_login.session_key accounts_user.password api_keys_apikey.digest api_keys_apikey.last4
         api_keys_apikey.public_id datasets_datasetversion.sha256
         datasets_storedfile.path datasets_storedfile.sha256 datasets_upload.path
-        datasets_upload.sha256 django_session.session_data django_session.session_key registry_modelversion.bundle_path
+        datasets_upload.sha256 hosting_hostedversion.path hosting_hostedversion.sha256
+        django_session.session_data django_session.session_key registry_modelversion.bundle_path
         registry_modelversion.bundle_sha256 training_trainingrun.backtest_path training_trainingrun.backtest_sha256
         training_trainingrun.checkpoints usage_usageevent.request_id""",
     "numbers and times": """
@@ -56,6 +60,7 @@ REASONS: Final[dict[str, str]] = {
         registry_modelversion.notes registry_modelversion.params registry_modelversion.schema
         registry_modelversion.verdict
         training_trainingrun.breakdown training_trainingrun.notes jobs_job.error jobs_jobentry.text""",
+    "what the sandbox says of a file; the tensors of the drill's have no names": "hosting_hostedversion.report",
     "MLflow's ids, and names that begin with the schema; the long drill trains, and reads MLflow's own tables": """
         registry_modelversion.mlflow_name registry_modelversion.mlflow_run_id registry_modelversion.mlflow_version""",
     "Stripe's ids": """
@@ -126,6 +131,8 @@ def _calls(run: Drill, company: Company) -> list[tuple[str, str, dict[str, Any]]
         "secret": {"bearer": word()},
         "cron": "0 6 * * *",
     }
+    signature = {"features": [word(), word()], "output": "regression"}
+    hosted = {"file": File("tree.txt", TREE), "name": word(), "signature": json.dumps(signature)}
     leak = {"token": company.keys[1], "type": "key", "url": f"https://{word()}.example", "source": word()}
     return [
         ("POST", "datasets", {"form": {"file": run.csv(company.name), "name": f"Sales {word()}"}}),
@@ -152,6 +159,7 @@ def _calls(run: Drill, company: Company) -> list[tuple[str, str, dict[str, Any]]
         ("POST", "sources", {"body": source}),
         ("POST", "webhooks", {"body": {"url": f"https://93.184.216.34/{word()}", "description": word()}}),
         ("POST", "leaked-keys", {"body": [leak]}),
+        ("POST", "hosted-models", {"form": hosted}),
     ]
 
 

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from apps.engine import errors
 
 FLOAT64, ROW_MAJOR, ALL_TREES = 1, 1, -1
-RAW, CONTRIBUTIONS = 1, 3
+ANSWER, RAW, CONTRIBUTIONS = 0, 1, 3
 ONE_THREAD = b"num_threads=1"
 FEW_ROWS: Final = 4  # from there on one call for all rows takes less time than a fast call for each
 FOLDERS = ("lib", "bin", ".")
@@ -55,7 +55,7 @@ class Booster:
 
     def __init__(self, text: str) -> None:
         self._handle, fast = ctypes.c_void_p(), ctypes.c_void_p()
-        iterations, features = ctypes.c_int(0), ctypes.c_int(0)
+        iterations, features, classes = ctypes.c_int(0), ctypes.c_int(0), ctypes.c_int(0)
         lib = library()
         weakref.finalize(self, _free, fast, self._handle)
         _check(
@@ -64,13 +64,18 @@ class Booster:
             )
         )
         _check(lib.LGBM_BoosterGetNumFeature(self._handle, ctypes.byref(features)))
-        self.iterations, self.features = iterations.value, features.value
+        _check(lib.LGBM_BoosterGetNumClasses(self._handle, ctypes.byref(classes)))
+        self.iterations, self.features, self.classes = iterations.value, features.value, classes.value
         self._one_row = _OneRow(self._handle, fast, self.features)
 
     def predict(self, x: Floats) -> Floats:
         """Raw scores f8[R] of the rows f8[R, F]."""
         x = self._checked(x)
         return self._one_row.predict(x) if len(x) <= FEW_ROWS else self._many(x, RAW, 1)[:, 0]
+
+    def answers(self, x: Floats) -> Floats:
+        """Answers f8[R, C] to the rows f8[R, F] in the units of what was learned; C is 1 but for multiclass models."""
+        return self._many(self._checked(x), ANSWER, self.classes)
 
     def contributions(self, x: Floats) -> Floats:
         """SHAP values f8[R, F + 1] of the rows f8[R, F], the expected value last; a row's sum is its raw score."""
