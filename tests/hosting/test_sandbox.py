@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import os
+import platform
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -128,6 +130,49 @@ def test_a_child_is_bounded_and_knows_no_secret(monkeypatch: pytest.MonkeyPatch)
         assert [each.fd for each in child.net_connections()] == []
     finally:
         host.end()
+
+
+FORBIDDEN = """
+import os, socket, subprocess, sys, tempfile, threading
+from apps.hosting.sandbox import limits
+target = sys.argv[1]
+limits.bind()
+tried = {
+    "network": lambda: socket.create_connection(("127.0.0.1", 9)),
+    "program": lambda: subprocess.run(["/bin/true"]),
+    "fork": os.fork,
+    "thread": lambda: threading.Thread(target=print).start(),
+    "write": lambda: open(target, "w"),
+    "append": lambda: open(target, "a"),
+    "delete": lambda: os.unlink(target),
+    "truncate": lambda: os.truncate(target, 0),
+    "rename": lambda: os.rename(target, target + "x"),
+    "signal": lambda: os.kill(os.getppid(), 0),
+}
+for name, attempt in tried.items():
+    try:
+        attempt()
+    except (PermissionError, RuntimeError):
+        continue
+    os.write(1, name.encode() + b" ")
+os.write(1, b"still reads: " + open(target, "rb").read())
+"""
+
+
+@pytest.mark.skipif(
+    sys.platform != "linux" or platform.machine() != "x86_64", reason="the filter is one of Linux on x86-64"
+)
+def test_a_child_reaches_no_network_program_process_or_file_to_change(tmp_path: Path) -> None:
+    target = tmp_path / "target"
+    target.write_text("all")
+    done = subprocess.run(
+        [sys.executable, "-c", FORBIDDEN, str(target)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=30,
+    )
+    assert done.stdout == "still reads: all", done.stderr
 
 
 def test_a_host_whose_process_dies_by_a_signal_takes_nobody_else_with_it(tmp_path: Path, pool: Pool) -> None:
