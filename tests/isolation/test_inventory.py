@@ -158,8 +158,8 @@ def _calls(run: Drill, company: Company) -> list[tuple[str, str, dict[str, Any]]
         ("POST", f"{dataset}/observations", {"body": {"observations": [row]}}),
         ("POST", "sources", {"body": source}),
         ("POST", "webhooks", {"body": {"url": f"https://93.184.216.34/{word()}", "description": word()}}),
-        ("POST", "leaked-keys", {"body": [leak]}),
         ("POST", "hosted-models", {"form": hosted}),
+        ("POST", "leaked-keys", {"body": [leak]}),
     ]
 
 
