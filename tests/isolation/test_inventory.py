@@ -11,6 +11,7 @@ from django.db import connections
 
 from apps.core.scope import SystemRole
 from apps.events import courier
+from apps.webhooks import fanning_out
 from tenants import erasing
 from tenants import services as tenants
 from tenants.context import system_scope
@@ -109,6 +110,7 @@ def _fill(run: Drill) -> None:
         )
     with system_scope(SystemRole.COURIER):
         courier.deliver()
+        fanning_out.fan_out()
     with system_scope(SystemRole.OPERATOR):
         for name in COMPANIES:
             _ask_for_deletion(run, name)
