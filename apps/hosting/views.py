@@ -12,6 +12,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from apps.accounts.http import TenantRequest
 from apps.accounts.permissions import require
+from apps.core.addresses import base_url
 from apps.core.admission import takes_uploads
 from apps.core.errors import AppError, NotFound
 from apps.hosting import admission, queries, services
@@ -168,7 +169,7 @@ def _facts(version: HostedVersion) -> list[tuple[str, Any]]:
 
 def _curl(request: HttpRequest, name: str, instances: str) -> str:
     """A command that works when pasted, but for the key, which the shell supplies."""
-    address = request.build_absolute_uri(f"/v1/models/{name}/predict")
+    address = f"{base_url(request)}/v1/models/{name}/predict"
     body = json.dumps({"instances": json.loads(instances)})
     headers = '-H "Authorization: Bearer $ALMANAC_API_KEY" \\\n  -H "Content-Type: application/json"'
     return f"curl {address} \\\n  {headers} \\\n  -d '{body}'"

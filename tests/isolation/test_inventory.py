@@ -11,6 +11,7 @@ from django.db import connections
 
 from apps.core.scope import SystemRole
 from apps.events import courier
+from apps.webhooks import fanning_out
 from tenants import erasing
 from tenants import services as tenants
 from tenants.context import system_scope
@@ -109,6 +110,7 @@ def _fill(run: Drill) -> None:
         )
     with system_scope(SystemRole.COURIER):
         courier.deliver()
+        fanning_out.fan_out()
     with system_scope(SystemRole.OPERATOR):
         for name in COMPANIES:
             _ask_for_deletion(run, name)
@@ -158,8 +160,8 @@ def _calls(run: Drill, company: Company) -> list[tuple[str, str, dict[str, Any]]
         ("POST", f"{dataset}/observations", {"body": {"observations": [row]}}),
         ("POST", "sources", {"body": source}),
         ("POST", "webhooks", {"body": {"url": f"https://93.184.216.34/{word()}", "description": word()}}),
-        ("POST", "leaked-keys", {"body": [leak]}),
         ("POST", "hosted-models", {"form": hosted}),
+        ("POST", "leaked-keys", {"body": [leak]}),
     ]
 
 
