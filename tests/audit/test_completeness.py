@@ -45,6 +45,8 @@ WITHOUT: Final = {
     "apps.datasets.services.versions.add_recipe": "part of creating and of accepting fixes, which leave the row",
     "apps.events.services.emit": "what is to be told of a change, in the transaction of the use case that leaves the row",
     "apps.forecasts.services.forecast": "the ledger's row is the account of a forecast: append-only, with a receipt",
+    "apps.hosting.services.asking.predict": "the ledger's row is the account of a prediction: append-only",
+    "apps.hosting.services.deleting.forget": "the file of a version whose deletion left the row",
     "apps.jobs.services.enqueue": "part of the use case that asks for the work, which leaves the row",
     "apps.registry.services.choosing.name": "part of promoting, rolling back and publishing, which leave the row",
     "apps.registry.services.mirrored.forget": "what is left of versions whose deletion left the row",
