@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import hashlib
 import os
 import platform
@@ -132,10 +133,16 @@ def test_a_child_is_bounded_and_knows_no_secret(monkeypatch: pytest.MonkeyPatch)
         host.end()
 
 
+PR_GET_DUMPABLE = 3
 FORBIDDEN = """
-import os, socket, subprocess, sys, tempfile, threading
+import ctypes, os, socket, subprocess, sys, tempfile, threading
 from apps.hosting.sandbox import limits
-target = sys.argv[1]
+target, libc = sys.argv[1], ctypes.CDLL(None, use_errno=True)
+
+def call(*words):
+    if libc.syscall(*words) == -1 and ctypes.get_errno() == 1:
+        raise PermissionError
+
 limits.bind()
 tried = {
     "network": lambda: socket.create_connection(("127.0.0.1", 9)),
@@ -148,6 +155,10 @@ tried = {
     "truncate": lambda: os.truncate(target, 0),
     "rename": lambda: os.rename(target, target + "x"),
     "signal": lambda: os.kill(os.getppid(), 0),
+    "signal to a thread": lambda: call(200, os.getppid(), 0),
+    "signal to a thread of a group": lambda: call(234, os.getppid(), os.getppid(), 0),
+    "queued signal": lambda: call(129, os.getppid(), 0, 0),
+    "another's limits": lambda: call(302, os.getppid(), 7, 0, 0),
 }
 for name, attempt in tried.items():
     try:
@@ -157,6 +168,27 @@ for name, attempt in tried.items():
     os.write(1, name.encode() + b" ")
 os.write(1, b"still reads: " + open(target, "rb").read())
 """
+
+
+def test_a_file_of_onnxruntimes_own_format_is_not_read_past_what_was_looked_through(tmp_path: Path) -> None:
+    import onnxruntime
+
+    from apps.hosting.sandbox import onnx_model
+
+    options = onnxruntime.SessionOptions()
+    options.optimized_model_filepath = str(tmp_path / "model.ort")
+    options.add_session_config_entry("session.save_model_format", "ORT")
+    onnxruntime.InferenceSession(making.linear(), options, providers=["CPUExecutionProvider"])
+    own = (tmp_path / "model.ort").read_bytes()
+    onnxruntime.InferenceSession(own, providers=["CPUExecutionProvider"])
+    with pytest.raises(Fault, match="cannot load"):
+        onnx_model._session(own)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux hides a process")
+def test_who_starts_hosts_hides_its_memory_and_environment_from_them(tmp_path: Path, pool: Pool) -> None:
+    pool.ask("acme", request(tmp_path, TREE.encode(), [[1, 2]]), 10)
+    assert ctypes.CDLL(None).prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) == 0
 
 
 @pytest.mark.skipif(

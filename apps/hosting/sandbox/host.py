@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
+import functools
 import signal
 import socket
 import subprocess
@@ -16,6 +18,7 @@ from apps.hosting.sandbox import frames
 from apps.hosting.sandbox.faults import Fault
 
 START_SECONDS: Final = 20.0
+PR_SET_DUMPABLE: Final = 4
 # Linux ends a child with the thread that started it, so one thread that never ends starts them all.
 _starter: Final = ThreadPoolExecutor(max_workers=1, thread_name_prefix="model-hosts")
 
@@ -78,6 +81,7 @@ class Host:
 
 
 def _start() -> tuple[subprocess.Popen[bytes], socket.socket]:
+    _hide()
     ours, theirs = socket.socketpair()
     with theirs:
         process = subprocess.Popen(  # noqa: S603 - our own module, no text of a user in the command
@@ -91,6 +95,13 @@ def _start() -> tuple[subprocess.Popen[bytes], socket.socket]:
             env={**runner.environment(), "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
         )
     return process, ours
+
+
+@functools.cache
+def _hide() -> None:
+    """Let no process of the same user read this one's memory or environment, where the secrets are."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
 
 
 def _read(answer: dict[str, Any]) -> dict[str, Any]:

@@ -53,6 +53,8 @@ def _session(data: bytes) -> Any:
     options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
     options.enable_cpu_mem_arena = False  # it would keep what one large request took
     options.log_severity_level = FATAL
+    # Left to itself it would take a file for one of its own format by some bytes, past everything that was looked through.
+    options.add_session_config_entry("session.load_model_format", "ONNX")
     try:
         return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
     except Exception as error:

@@ -52,6 +52,8 @@ def _fields(data: memoryview) -> Iterator[tuple[int, int | memoryview]]:
     while at < len(data):
         key, at = _varint(data, at)
         field, kind = key >> 3, key & 7
+        if field == 0:
+            raise _damaged()
         if kind == VARINT:
             number, at = _varint(data, at)
             yield field, number
@@ -62,7 +64,7 @@ def _fields(data: memoryview) -> Iterator[tuple[int, int | memoryview]]:
             length = _FIXED[kind]
         else:
             raise _damaged()
-        if field == 0 or at + length > len(data):
+        if at + length > len(data):
             raise _damaged()
         yield field, data[at : at + length]
         at += length
