@@ -195,7 +195,7 @@ def forget_run(client: MlflowClient, run_id: str) -> None:
     if run.info.lifecycle_stage == LifecycleStage.ACTIVE:
         client.delete_run(run_id)
     store: Any = client._tracking_client.store
-    store._hard_delete_run(run_id)
+    _hard_delete(store, run_id)
     root = Path(settings.MLFLOW_ARTIFACT_ROOT).resolve()
     if folder.exists() and folder.resolve().is_relative_to(root):
         shutil.rmtree(folder.parent if folder.name == "artifacts" else folder)
@@ -265,8 +265,24 @@ def _purge(client: MlflowClient, experiment: Experiment) -> None:
         for run in runs:
             if run.info.lifecycle_stage == LifecycleStage.ACTIVE:
                 client.delete_run(run.info.run_id)
-            store._hard_delete_run(run.info.run_id)
+            _hard_delete(store, run.info.run_id)
     store._hard_delete_experiment(experiment.experiment_id)
+
+
+def _hard_delete(store: Any, run_id: str) -> None:
+    """Delete a run for good, and before it which data it saw: MLflow itself leaves that behind."""
+    from sqlalchemy import text
+
+    with store.ManagedSessionMaker(read_only=False) as session:
+        for statement in _INPUTS_OF:
+            session.execute(text(statement), {"run": run_id})
+    store._hard_delete_run(run_id)
+
+
+_INPUTS_OF = (
+    "DELETE FROM input_tags WHERE input_uuid IN (SELECT input_uuid FROM inputs WHERE destination_id = :run)",
+    "DELETE FROM inputs WHERE destination_id = :run",
+)
 
 
 def _harden() -> None:

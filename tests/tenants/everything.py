@@ -82,9 +82,12 @@ def _mlflow(key: TenantKey) -> dict[str, str]:
 
 
 def _own_runs(key: TenantKey, found: dict[str, list[str]]) -> list[str]:
-    """What a row of MLflow's that is this tenant's mentions: the schema, or one of its runs."""
+    """What a row of MLflow's that is this tenant's mentions: the schema, one of its runs, or the data that one of them saw."""
     runs = [row.strip("()").split(",")[0] for row in found.get("runs", []) if key.schema in row]
-    return [key.schema, *runs]
+    seen = [
+        row.strip("()").split(",")[0] for row in found.get("inputs", []) if any(run in row for run in runs)
+    ]
+    return [key.schema, *runs, *seen]
 
 
 def _digest(rows: object) -> str:
