@@ -6,9 +6,11 @@ class ApiKeysConfig(AppConfig):
     label = "api_keys"
 
     def ready(self) -> None:
-        """Some events about keys are told by mail."""
+        """Events about keys are told to programs, some of them by mail."""
         from apps.api_keys import notices
-        from apps.events import mail
+        from apps.events import mail, published
 
         for event, template in notices.MAILS.items():
             mail.register(event, template)
+        for each in notices.TYPES:
+            published.publish(*each)

@@ -13,6 +13,13 @@ EXPIRING: Final = "api_key.expiring"
 REVOKED: Final = "api_key.revoked"
 ROTATED: Final = "api_key.rotated"
 MAILS: Final = {EXPIRING: "mail/api_keys/expiring", REVOKED: "mail/api_keys/leaked"}
+_KEY: Final = {"key_id": "key_01K…", "name": "Shop", "masked": "alm_live_9f3k2m1p…x7Qa", "mode": "live"}
+# type, what happened, the fields that go out
+TYPES: Final[tuple[tuple[str, str, dict[str, Any]], ...]] = (
+    (EXPIRING, "An API key ends soon.", {**_KEY, "expires_at": "2026-12-31T00:00:00+00:00", "days": 7}),
+    (ROTATED, "An API key has a successor.", {**_KEY, "replaced_by": "key_01K…"}),
+    (REVOKED, "An API key was revoked, by hand or because its text was found.", {**_KEY, "reason": "leaked"}),
+)
 
 
 def tell_revoked(row: ApiKey, *, found: dict[str, str] | None = None, to: Sequence[str] = ()) -> None:

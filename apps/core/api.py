@@ -109,6 +109,15 @@ def text_parameter(request: Request, name: str) -> str:
     return value
 
 
+def whole_parameter(request: Request, name: str, *, default: int = 0, most: int = 2**62) -> int:
+    """A parameter of the address from 0 to ``most``; raises ``InvalidPage``."""
+    text = text_parameter(request, name) or str(default)
+    if text.isascii() and text.isdigit() and len(text) < 19 and int(text) <= most:
+        return int(text)
+    fault = FieldError("out_of_range", f"a whole number from 0 to {most}", pointer=f"?{name}")
+    raise InvalidPage(detail=f"{name} must be a whole number from 0 to {most}.", errors=[fault])
+
+
 def page(request: Request, rows: QuerySet[Any], show: Callable[[Any], dict[str, Any]]) -> Response:
     """``{"data": […], "pagination": {…}}`` of ``rows``, whose order is by ``created_at`` and ``id``, newest first."""
     limit = _limit(request)

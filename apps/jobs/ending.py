@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from django.db.models import QuerySet
 from django.db.models.functions import Now
@@ -18,6 +18,14 @@ from apps.core.ids import public_id
 from apps.events import services as events
 from apps.jobs import entries
 from apps.jobs.models import Job, JobState
+
+_JOB: Final = {"id": "job_01K…", "type": "training.run", "status": "succeeded", "url": "/v1/jobs/job_01K…"}
+# type, what happened, the fields that go out
+TYPES: Final[tuple[tuple[str, str, dict[str, Any]], ...]] = (
+    ("job.succeeded", "Work in the background is done.", _JOB),
+    ("job.failed", "Work in the background failed for good.", {**_JOB, "status": "failed"}),
+    ("job.cancelled", "Work in the background was cancelled.", {**_JOB, "status": "cancelled"}),
+)
 
 
 class Ended(NamedTuple):

@@ -23,15 +23,6 @@ class JobOpen(AppError):
     template = "The job {job_id} is still {state}. Cancel it first, or wait for its end."
 
 
-class JobNotRepeatable(AppError):
-    """What the job would do has been done, or must be asked for anew."""
-
-    kind = Kind.CONFLICT
-    code = "job_not_repeatable"
-    title = "The job cannot be tried again"
-    template = "{reason}"
-
-
 class TryLater(Exception):
     """What a handler raises where something it needs is away: the job waits and no attempt is used up."""
 

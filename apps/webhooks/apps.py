@@ -9,11 +9,9 @@ class WebhooksConfig(AppConfig):
         """Deliveries go out beside the workers; whoever's endpoint is switched off gets a mail."""
         from apps.core import clerk
         from apps.core.scope import SystemRole
-        from apps.events import mail, published
-        from apps.webhooks import fanning_out, sending, types
+        from apps.events import mail
+        from apps.webhooks import fanning_out, sending
 
-        for each in types.EARLIER:
-            published.publish(*each)
         mail.register(sending.DISABLED, "mail/webhooks/disabled")
         clerk.register("webhooks.fan_out", 1.0, fanning_out.fan_out, SystemRole.COURIER)
         clerk.register("webhooks.send", 0.5, sending.send_due, SystemRole.DISPATCHER)

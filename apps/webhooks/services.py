@@ -15,13 +15,14 @@ from apps.core import egress, request_context, scope, sealing
 from apps.core.errors import FieldError
 from apps.core.ids import new_id
 from apps.events import published
-from apps.webhooks import bodies, queries, signing, types
+from apps.webhooks import bodies, queries, signing
 from apps.webhooks.errors import TooManyWebhooks, WebhookDisabled, WebhookInvalid
 from apps.webhooks.models import Delivery, DeliveryState, Endpoint
 
 MOST: Final = 20
 OVERLAP: Final = timedelta(hours=24)
 PURPOSE: Final = "webhook"
+TEST: Final = "webhook.test"
 
 
 def create(*, url: str, types: Sequence[str] = (), description: str = "") -> tuple[Endpoint, str]:
@@ -115,9 +116,9 @@ def send_test(*, endpoint_id: uuid.UUID) -> Delivery:
             tenant_id=endpoint.tenant_id,
             endpoint=endpoint,
             event_id=event_id,
-            type=types.TEST,
+            type=TEST,
             message_id=bodies.message_id(event_id),
-            body=bodies.write(type=types.TEST, occurred_at=now, data=data),
+            body=bodies.write(type=TEST, occurred_at=now, data=data),
         )
         _record("webhook.tested", endpoint, {})
     return delivery

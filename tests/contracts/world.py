@@ -104,6 +104,7 @@ def _build() -> World:
         _invite(side, owner)
         with tenant_scope(side.key):
             _fill(side, owner)
+            _set_up_to_come(side)
             _make_keys(side)
     return World(acme, globex, browsers)
 
@@ -159,14 +160,6 @@ def _fill(side: Side, owner: User) -> None:
     source = datasets.create_source(
         name=f"{side.slug} shop", kind="https", config={"url": f"https://{side.slug}.example/sales.csv"}
     )
-    webhook, _secret = webhooks.create(
-        url=f"https://93.184.216.34/{side.slug}", description=f"{side.slug} shop"
-    )
-    delivery = webhooks.send_test(endpoint_id=webhook.id)
-    with transaction.atomic():
-        schedule = schedules.set_schedule(
-            kind="tests.nothing", key="1", payload={}, cron="0 6 * * 1", zone="UTC", name=f"{side.slug} again"
-        )
     current = data.get_current_version(dataset=version.model.dataset)
     exported = datasets.export(version=current, wish=Wish("csv"))
     assert isinstance(exported, StoredFile)
@@ -191,9 +184,6 @@ def _fill(side: Side, owner: User) -> None:
         explanation=explanation.public_id,
         upload=upload.public_id,
         source=source.public_id,
-        schedule=schedule.public_id,
-        webhook=webhook.public_id,
-        delivery=delivery.public_id,
         file=exported.public_id,
         key=public_id("key", key.id),
         checkout=checkout.rpartition("/")[2],
@@ -207,6 +197,19 @@ def _fill(side: Side, owner: User) -> None:
         event_row=str(Event.objects.using("owner").latest("occurred_at").id),
         erasure_row=str(_erase_somebody().id),
     )
+
+
+def _set_up_to_come(side: Side) -> None:
+    """What tells of things, and what does them again."""
+    webhook, _secret = webhooks.create(
+        url=f"https://93.184.216.34/{side.slug}", description=f"{side.slug} shop"
+    )
+    delivery = webhooks.send_test(endpoint_id=webhook.id)
+    with transaction.atomic():
+        schedule = schedules.set_schedule(
+            kind="tests.nothing", key="1", payload={}, cron="0 6 * * 1", zone="UTC", name=f"{side.slug} again"
+        )
+    side.things.update(schedule=schedule.public_id, webhook=webhook.public_id, delivery=delivery.public_id)
 
 
 def _erase_somebody() -> TenantErasure:

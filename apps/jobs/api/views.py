@@ -16,14 +16,13 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from apps.core import holding
-from apps.core.api import InvalidPage, JSONOnly, page, text_parameter
+from apps.core.api import InvalidPage, JSONOnly, page, text_parameter, whole_parameter
 from apps.core.errors import FieldError
 from apps.core.ids import parse_public_id
 from apps.jobs import queries, services
 from apps.jobs.models import Job, JobEntry
 
 MOST_LINES: Final = 1000
-FIRST: Final = "0"
 
 
 class Jobs(APIView):
@@ -51,7 +50,7 @@ class JobDetail(APIView):
         """State, progress and result; ``Retry-After`` while it is under way. ``?wait=20`` answers once it has ended, or after
         that many seconds (60 at most)."""
         job = queries.get_job(job_id=parse_public_id("job", job_id))
-        wait = _whole(request, "wait", most=holding.MOST_SECONDS)
+        wait = whole_parameter(request, "wait", most=holding.MOST_SECONDS)
         response = Response(show(job), headers={} if job.is_final else {"Retry-After": "1"})
         if wait and not job.is_final:
             holding.hold(response, wait)
@@ -91,7 +90,7 @@ class JobLogs(APIView):
     def get(self, request: Request, job_id: str) -> Response | HttpResponse:
         """Oldest first; ``?after=`` the id of the last line read. ``?format=text``: as text, a line each."""
         job = queries.get_job(job_id=parse_public_id("job", job_id))
-        found = queries.list_entries(job_id=job.id, after=_whole(request, "after"))[: MOST_LINES + 1]
+        found = queries.list_entries(job_id=job.id, after=whole_parameter(request, "after"))[: MOST_LINES + 1]
         lines = list(found)[:MOST_LINES]
         if request.query_params.get("format") == "text":
             text = "".join(
@@ -110,7 +109,7 @@ class JobEvents(APIView):
     def get(self, request: Request, job_id: str) -> HttpResponse:
         """``entry`` events carry an id; ``progress`` tells where the job stands, ``end`` that no more will come."""
         job = queries.get_job(job_id=parse_public_id("job", job_id))
-        given = request.headers.get("Last-Event-ID", FIRST).strip()
+        given = request.headers.get("Last-Event-ID", "").strip()
         after = int(given) if given.isascii() and given.isdigit() and len(given) < 19 else 0
         lines = list(queries.list_entries(job_id=job.id, after=after)[:MOST_LINES])
         last = str(lines[-1].id) if lines else str(after)
@@ -182,17 +181,7 @@ def _moment(request: Request, name: str) -> datetime | None:
     except ValueError:
         moment = None
     if moment is None:
-        raise _out_of_range(name, "a date or a time, such as 2026-01-31 or 2026-01-31T12:00:00Z")
+        expected = "a date or a time, such as 2026-01-31 or 2026-01-31T12:00:00Z"
+        fault = FieldError("out_of_range", expected, pointer=f"?{name}")
+        raise InvalidPage(detail=f"{name} must be {expected}.", errors=[fault])
     return moment if timezone.is_aware(moment) else moment.replace(tzinfo=timezone.get_default_timezone())
-
-
-def _whole(request: Request, name: str, most: int = 2**62) -> int:
-    text = text_parameter(request, name) or "0"
-    if not (text.isascii() and text.isdigit() and len(text) < 19 and int(text) <= most):
-        raise _out_of_range(name, f"a whole number from 0 to {most}")
-    return int(text)
-
-
-def _out_of_range(name: str, expected: str) -> InvalidPage:
-    fault = FieldError("out_of_range", expected, pointer=f"?{name}")
-    return InvalidPage(detail=f"{name} must be {expected}.", errors=[fault])

@@ -9,7 +9,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from apps.core.api import InvalidPage, JSONOnly, page, read
+from apps.core.api import InvalidPage, JSONOnly, page, read, whole_parameter
 from apps.core.errors import FieldError
 from apps.core.ids import parse_public_id, public_id
 from apps.training import downloads, queries, services
@@ -67,7 +67,10 @@ class Backtest(APIView):
         if form := request.query_params.get("format"):
             return downloads.response(run, _one_of("format", form, tuple(downloads.FORMATS)))
         by = _one_of("by", request.query_params.get("by", "horizon"), queries.WAYS)
-        offset, limit = _number(request, "offset", 0, 10**9), _number(request, "limit", 100, MOST_ROWS)
+        offset, limit = (
+            whole_parameter(request, "offset", most=10**9),
+            whole_parameter(request, "limit", default=100, most=MOST_ROWS),
+        )
         found = queries.backtest_by(run=run, by=by, offset=offset, limit=max(limit, 1))
         more = offset + len(found["rows"]) < found["total"]
         return Response(
@@ -121,11 +124,3 @@ def _one_of(name: str, value: str, known: tuple[str, ...]) -> str:
         return value
     detail = f"{name} must be one of {', '.join(known)}."
     raise InvalidPage(detail=detail, errors=[FieldError("invalid_choice", detail, pointer=f"?{name}")])
-
-
-def _number(request: Request, name: str, default: int, most: int) -> int:
-    text = request.query_params.get(name, str(default))
-    if text.isascii() and text.isdigit() and len(text) <= 9 and int(text) <= most:
-        return int(text)
-    detail = f"{name} must be a whole number up to {most}."
-    raise InvalidPage(detail=detail, errors=[FieldError("out_of_range", detail, pointer=f"?{name}")])
